@@ -1,0 +1,83 @@
+# Everything a person does with this repository. `make help` lists it.
+# Caches live outside the tree, addressed by content: ${TRADING_OPERATOR_CACHE:-~/.cache/trading-operator}.
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+
+PYTHON ?= python3
+CACHE := $(or $(TRADING_OPERATOR_CACHE),$(HOME)/.cache/trading-operator)
+VENV := $(CACHE)/venv/$(shell cat requirements/test.txt 2>/dev/null | sha256sum | cut -c1-16)
+BIN := $(VENV)/bin
+export PYTHONPATH := operator:.
+# CLUSTER: auto (kind where Docker runs, else the embedded one), current (your kubeconfig), kind, embedded.
+CLUSTER ?= auto
+
+help: ## List the targets
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-18s %s\n", $$1, $$2}'
+
+demo: ## Main job: a cluster, the operator, and a trading system that trades recorded data
+	@$(PYTHON) -m demo up --cluster $(CLUSTER)
+
+demo-down: ## Remove everything that the demo made, also after a run that was killed
+	@$(PYTHON) -m demo down --cluster $(CLUSTER)
+
+test: check test-unit test-contract test-services test-integration test-e2e ## All tests, on a fresh machine too
+
+venv: $(BIN)/.done
+$(BIN)/.done: requirements/test.txt
+	@echo "Installing the Python packages of the tests (about 1 minute the first time)"
+	@$(PYTHON) -m venv --clear $(VENV)
+	@$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements/test.txt
+	@touch $@
+
+setup: ## Debian packages and the cluster's programs (built from source once, about 7 minutes)
+	@$(PYTHON) -m cluster setup
+
+images: setup ## Build the images that changed
+	@$(PYTHON) -m images build
+
+check: venv ## Format, lint, types, layers, generated files
+	@$(BIN)/ruff format --check .
+	@$(BIN)/ruff check .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports
+	@$(BIN)/python -m trading_operator.crdgen --check
+	@$(BIN)/python docs/generate_reference.py --check
+	@$(BIN)/python docs/generate_acceptance.py --check
+
+test-unit: venv setup ## Pure layers; no cluster
+	@$(BIN)/pytest tests/unit
+
+test-contract: venv images ## Every engine and every database image through one suite
+	@$(BIN)/pytest tests/contract
+
+test-services: venv images ## The trading services on a real TimescaleDB, with kill -9
+	@$(BIN)/pytest tests/services
+
+test-integration: venv setup ## The operator on a real API server with fake nodes
+	@$(PYTHON) -m cluster up --profile control-plane
+	@rc=0; $(BIN)/pytest tests/integration || rc=$$?; $(PYTHON) -m cluster down --profile control-plane; exit $$rc
+
+test-e2e: venv images ## The whole example on a real node with real containers
+	@$(PYTHON) -m cluster up --profile node
+	@rc=0; $(BIN)/pytest tests/e2e || rc=$$?; $(PYTHON) -m cluster down --profile node; exit $$rc
+
+crds: venv ## Regenerate the CRDs and the API reference from the models
+	@$(BIN)/python -m trading_operator.crdgen
+	@$(BIN)/python docs/generate_reference.py
+	@$(BIN)/python docs/generate_acceptance.py
+
+fmt: venv ## Format the code
+	@$(BIN)/ruff format . && $(BIN)/ruff check --fix .
+
+lock: ## Regenerate the hash-pinned requirements
+	@$(PYTHON) -m images lock
+
+cluster-up: setup ## A local cluster with a real node, without the demo
+	@$(PYTHON) -m cluster up --profile node
+
+cluster-down: ## Stop every local cluster and leave nothing behind
+	@$(PYTHON) -m cluster down --profile node && $(PYTHON) -m cluster down --profile control-plane
+
+.PHONY: help demo demo-down test venv setup images check test-unit test-contract test-services \
+	test-integration test-e2e crds fmt lock cluster-up cluster-down

@@ -1,0 +1,1 @@
+"""A real local Kubernetes cluster for development and tests, without Docker or a registry."""

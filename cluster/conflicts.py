@@ -1,0 +1,77 @@
+"""Refusing to start where somebody else's cluster already uses what we would use."""
+
+import ipaddress
+import json
+import socket
+import time
+from pathlib import Path
+
+from cluster.commands import run
+from cluster.errors import ClusterError
+from cluster.layout import BRIDGE, POD_CIDR, Layout
+from cluster.processes import read_command_line
+
+# Two of these on one machine undo each other's packet rules and containers.
+NODE_PROGRAMS = frozenset({"kubelet", "kube-proxy", "k3s", "k0s", "rke2", "microk8s"})
+
+
+def find_overlaps(addresses: list[dict[str, object]], cidr: str, bridge: str) -> list[str]:
+    """Return the interfaces, other than our bridge, whose addresses overlap with a network."""
+    network = ipaddress.ip_network(cidr)
+    overlaps = []
+    for interface in addresses:
+        entries = interface.get("addr_info", [])
+        assert isinstance(entries, list)
+        for entry in entries:
+            own = ipaddress.ip_interface(f"{entry['local']}/{entry['prefixlen']}").network
+            if own.version == 4 and interface["ifname"] != bridge and own.overlaps(network):
+                overlaps.append(f"{interface['ifname']} ({own})")
+    return overlaps
+
+
+def find_foreign_node_programs() -> list[str]:
+    """Return running programs of another cluster's node in our process namespace."""
+    found = []
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit():
+            program = Path((read_command_line(int(entry.name)) or [""])[0]).name
+            if program in NODE_PROGRAMS:
+                found.append(f"{program} (pid {entry.name})")
+    return found
+
+
+def is_port_taken(host: str, port: int, seconds: float = 5.0) -> bool:
+    """Tell whether something goes on answering on an address of this machine."""
+    # The threads of a killed process hold its sockets for a moment after it is gone.
+    deadline = time.monotonic() + seconds
+    while answers := _answers(host, port):
+        if time.monotonic() > deadline:
+            break
+        time.sleep(0.1)
+    return answers
+
+
+def _answers(host: str, port: int) -> bool:
+    with socket.socket() as probe:
+        probe.settimeout(1.0)
+        return probe.connect_ex((host, port)) == 0
+
+
+def check_conflicts(layout: Layout) -> None:
+    """Raise when a start would collide; call it only after our own traces are gone."""
+    profile = layout.profile
+    if is_port_taken(profile.api_host, profile.api_port):
+        raise ClusterError(
+            f"port {profile.api_port} of {profile.api_host} is taken by another program: end it"
+        )
+    if not profile.has_node:
+        return
+    foreign = find_foreign_node_programs()
+    if foreign:
+        raise ClusterError(
+            f"another cluster's node runs on this machine: {', '.join(foreign)}. Stop it, or use "
+            "it: point KUBECONFIG at it and add `--provider current`"
+        )
+    overlaps = find_overlaps(json.loads(run(["ip", "-json", "address"])), POD_CIDR, BRIDGE)
+    if overlaps:
+        raise ClusterError(f"the pods' network {POD_CIDR} is in use by {', '.join(overlaps)}")

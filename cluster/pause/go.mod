@@ -1,0 +1,3 @@
+module tradingoperator.io/cluster/pause
+
+go 1.26

@@ -1,0 +1,33 @@
+"""`python3 -m demo up|down`: the README's main job. Standard library only."""
+
+import argparse
+import sys
+
+from demo.kubectl import CommandError
+from demo.steps import bring_down, bring_up
+
+
+def main() -> int:
+    """Run the demo and return the exit status."""
+    parser = argparse.ArgumentParser(prog="demo", description=__doc__)
+    parser.add_argument("action", choices=("up", "down"))
+    parser.add_argument(
+        "--cluster",
+        default="auto",
+        choices=("auto", "current", "kind", "embedded"),
+        help="auto takes kind where Docker runs and the embedded cluster elsewhere",
+    )
+    arguments = parser.parse_args()
+    try:
+        (bring_up if arguments.action == "up" else bring_down)(arguments.cluster)
+    except CommandError as error:
+        print(f"\n{error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("\nStopped half-way. `make demo` goes on, `make demo-down` cleans up.")
+        return 130
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,187 @@
+"""The demo's steps: cluster, images, operator, trading system, what it did."""
+
+import json
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+from demo.kubectl import CommandError, Tools
+from demo.watching import wait_until_ready
+
+ROOT = Path(__file__).resolve().parent.parent
+OPERATOR_NAMESPACE = "trading-operator"
+NAMESPACE = "autonomous"
+SYSTEM = "autonomous"
+STRATEGY_POD = f"{SYSTEM}-trading-strategy-0"
+READY_TIMEOUT = 600.0  # seconds
+TRADES_TIMEOUT = 120.0  # seconds
+WANTED_FILLS = 4
+
+NEXT = """
+Look further:
+  export KUBECONFIG={kubeconfig} PATH={bin_dir}:$PATH
+  kubectl get tradingsystems -n {namespace}
+  kubectl describe tradingsystem {system} -n {namespace}
+  kubectl explain tradingsystem.spec.services
+  kubectl logs -n {namespace} {pod} --tail=20
+  kubectl exec -n {namespace} {pod} -- trading-services report
+Clean up: make demo-down
+"""
+
+
+def say(text: str) -> None:
+    """Print a step's heading at once."""
+    print(f"\n▶ {text}", flush=True)
+
+
+def run_module(*arguments: str) -> None:
+    """Run one of the repository's tools with its own progress on the terminal."""
+    done = subprocess.run([sys.executable, "-m", *arguments], cwd=ROOT, check=False)
+    if done.returncode != 0:
+        raise CommandError(f"`python3 -m {' '.join(arguments)}` failed; its last lines say why")
+
+
+def ask_module(*arguments: str) -> str:
+    """Run one of the repository's tools and return what it printed."""
+    done = subprocess.run(
+        [sys.executable, "-m", *arguments], cwd=ROOT, stdout=subprocess.PIPE, text=True, check=False
+    )
+    if done.returncode != 0:
+        raise CommandError(f"`python3 -m {' '.join(arguments)}` failed; its last lines say why")
+    return done.stdout.strip()
+
+
+def bring_up(cluster: str) -> None:
+    """Run the whole demo."""
+    started = time.monotonic()
+    tools = prepare_cluster(cluster)
+    say("The operator: helm install trading-operator")
+    install_operator(tools, local_images=cluster != "current")
+    say(f"The trading system: kubectl apply -f examples/autonomous/ (namespace {NAMESPACE})")
+    apply_system(tools)
+    seconds = wait_until_ready(tools, NAMESPACE, SYSTEM, READY_TIMEOUT)
+    print(f"\n  Ready after {seconds:.0f} s.\n")
+    print(tools.run("kubectl", "get", "tradingsystems", "-n", NAMESPACE))
+    say("What the strategy did with the recorded market data")
+    print(wait_for_trades(tools))
+    print(f"Done in {time.monotonic() - started:.0f} s.")
+    print(
+        NEXT.format(
+            kubeconfig=tools.kubeconfig,
+            bin_dir=tools.bin_dir or "",
+            namespace=NAMESPACE,
+            system=SYSTEM,
+            pod=STRATEGY_POD,
+        )
+    )
+
+
+def prepare_cluster(cluster: str) -> Tools:
+    """Bring up a cluster that has the images; return how to talk to it."""
+    say("A Kubernetes cluster")
+    run_module("cluster", "setup", "--provider", cluster)
+    run_module("cluster", "up", "--profile", "node", "--provider", cluster)
+    if cluster != "current":
+        say("The images: databases, operator, trading services")
+        run_module("images", "build")
+        layouts = ask_module("images", "layouts").split()
+        run_module("cluster", "load-images", "--provider", cluster, *layouts)
+    return find_tools(cluster)
+
+
+def find_tools(cluster: str) -> Tools:
+    """Ask the cluster tool where kubectl, helm and the kubeconfig are."""
+    found = json.loads(
+        ask_module("cluster", "env", "--profile", "node", "--provider", cluster, "--json")
+    )
+    bin_dir = Path(found["bin_dir"]) if found["bin_dir"] else None
+    return Tools(Path(found["kubeconfig"]), bin_dir)
+
+
+def create_namespace(tools: Tools, name: str) -> None:
+    """Create a namespace that admits only pods of the restricted profile."""
+    manifest = {
+        "apiVersion": "v1",
+        "kind": "Namespace",
+        "metadata": {
+            "name": name,
+            "labels": {"pod-security.kubernetes.io/enforce": "restricted"},
+        },
+    }
+    tools.run("kubectl", "apply", "-f", "-", stdin=json.dumps(manifest))
+
+
+def local_engine_images() -> list[str]:
+    """Build the chart's settings that make it take the locally built database images."""
+    names = json.loads(ask_module("images", "names", "--json"))
+    engines = {"timescaledb": "timescaledb", "postgresql": "postgresql", "redis": "redis"}
+    return [
+        flag
+        for engine, image in engines.items()
+        for flag in ("--set-string", f"engines.{engine}.image={names[image]}")
+    ]
+
+
+def install_operator(tools: Tools, *, local_images: bool) -> None:
+    """Install or upgrade the operator with its chart and wait until it runs."""
+    create_namespace(tools, OPERATOR_NAMESPACE)
+    print(
+        tools.run(
+            "helm",
+            "upgrade",
+            "--install",
+            "trading-operator",
+            str(ROOT / "helm" / "trading-operator"),
+            "--namespace",
+            OPERATOR_NAMESPACE,
+            "--wait",
+            "--timeout",
+            "3m",
+            *(local_engine_images() if local_images else []),
+            timeout=240,
+        )
+    )
+
+
+def apply_system(tools: Tools) -> None:
+    """Apply the example."""
+    create_namespace(tools, NAMESPACE)
+    print(tools.run("kubectl", "apply", "-n", NAMESPACE, "-k", str(ROOT / "examples/autonomous")))
+
+
+def read_report(tools: Tools, *flags: str) -> str:
+    """Ask the strategy's own pod what the database says it did."""
+    exec_in_pod = ("kubectl", "exec", "-n", NAMESPACE, STRATEGY_POD, "--")
+    return tools.run(*exec_in_pod, "trading-services", "report", *flags)
+
+
+def wait_for_trades(tools: Tools) -> str:
+    """Wait until orders were filled (bounded) and return the report."""
+    deadline = time.monotonic() + TRADES_TIMEOUT
+    while time.monotonic() < deadline:
+        if json.loads(read_report(tools, "--json"))["fills"] >= WANTED_FILLS:
+            break
+        time.sleep(2)
+    return read_report(tools)
+
+
+def bring_down(cluster: str) -> None:
+    """Remove everything that the demo made."""
+    if cluster == "current":
+        remove_from_current(find_tools(cluster))
+    else:
+        run_module("cluster", "down", "--profile", "node", "--provider", cluster)
+    print("Nothing of the demo is left but the cache of built programs and images.")
+
+
+def remove_from_current(tools: Tools) -> None:
+    """Remove the demo from a cluster that is not ours."""
+    say("Removing the demo from the current cluster")
+    gone = ("--ignore-not-found", "--wait", "--timeout=120s")
+    tools.run("kubectl", "delete", "namespace", NAMESPACE, *gone, timeout=150)
+    tools.run(
+        "helm", "uninstall", "trading-operator", "-n", OPERATOR_NAMESPACE, "--ignore-not-found"
+    )
+    tools.run("kubectl", "delete", "crd", "tradingsystems.tradingoperator.io", *gone, timeout=150)
+    tools.run("kubectl", "delete", "namespace", OPERATOR_NAMESPACE, *gone, timeout=150)

@@ -1,0 +1,51 @@
+{{/*
+What the operator does in a namespace whose trading systems it manages. No wildcard, no volume
+claim is ever deleted, and a Secret is read by name only: there is no list of all of them.
+*/}}
+{{- define "trading-operator.namespacedRules" -}}
+- apiGroups: [tradingoperator.io]
+  resources: [tradingsystems]
+  verbs: [get, list, watch]
+- apiGroups: [tradingoperator.io]
+  resources: [tradingsystems/status]
+  verbs: [patch]
+# Needed to be named as owner where the API server checks ownerReferences.
+- apiGroups: [tradingoperator.io]
+  resources: [tradingsystems/finalizers]
+  verbs: [update]
+- apiGroups: [apps]
+  resources: [deployments, statefulsets]
+  verbs: [get, list, watch, create, patch, delete]
+- apiGroups: [""]
+  resources: [configmaps, services]
+  verbs: [get, list, watch, create, patch, delete]
+- apiGroups: [""]
+  resources: [persistentvolumeclaims]
+  verbs: [get, list, watch, create, patch]
+- apiGroups: [""]
+  resources: [pods]
+  verbs: [get, list, watch, delete]
+- apiGroups: [""]
+  resources: [secrets]
+  verbs: [get, create]
+- apiGroups: [networking.k8s.io]
+  resources: [networkpolicies]
+  verbs: [get, list, watch, create, patch, delete]
+- apiGroups: [events.k8s.io]
+  resources: [events]
+  verbs: [create, patch]
+{{- end }}
+
+{{/* What the operator reads of the cluster itself: without it a StorageClass is not checked. */}}
+{{- define "trading-operator.clusterRules" -}}
+- apiGroups: [storage.k8s.io]
+  resources: [storageclasses]
+  verbs: [get, list]
+{{- end }}
+
+{{/* The ServiceAccount as the subject of a binding. */}}
+{{- define "trading-operator.subject" -}}
+- kind: ServiceAccount
+  name: {{ include "trading-operator.serviceAccountName" . }}
+  namespace: {{ .Release.Namespace }}
+{{- end }}

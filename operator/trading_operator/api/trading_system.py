@@ -1,0 +1,247 @@
+"""TradingSystem: the databases and services of one trading system as one graph."""
+
+from enum import StrEnum
+from typing import Annotated, Any
+
+from pydantic import ConfigDict, Field
+
+from trading_operator.api.common import (
+    NAME_PATTERN,
+    Condition,
+    Model,
+    Name,
+    ObjectName,
+    map_list,
+    rule,
+    rules,
+)
+from trading_operator.api.datastore import Datastore
+from trading_operator.api.service import EnvironmentVariable, Service
+from trading_operator.api.sharing import ConfigBundle, Network, SharedVolume
+
+KIND = "TradingSystem"
+PLURAL = "tradingsystems"
+MAX_DATASTORES = 16
+MAX_SERVICES = 48
+
+MAX_SYSTEM_NAME = 24
+
+
+_COMPONENTS = (
+    "((has(self.datastores) ? self.datastores.map(c, c.name) : []) + "
+    "(has(self.services) ? self.services.map(c, c.name) : []))"
+)
+_CONFIGS = "(has(self.configs) ? self.configs.map(c, c.name) : [])"
+_VOLUMES = "(has(self.volumes) ? self.volumes.map(c, c.name) : [])"
+
+
+def _known(owners: str, used: str, known: str, mend: str) -> dict[str, str]:
+    """Build the rule that every `used` name of every item of `owners` is in `known`.
+
+    Written for the API server's cost budget: a one-element list binds the known names once, items
+    are reached from the field itself and never from a filtered list, and `format` joins strings.
+    """
+    broken = f"has(o.{used}) && o.{used}.exists(u, !(u.name in known))"
+    text = f"'%s: {used} names %s, which the system does not have; {mend}'"
+    unknown = f"o.{used}.map(u, !(u.name in known), u.name)[0]"
+    message = f"self.{owners}.map(o, {broken}, {text}.format([o.name, {unknown}]))[0]"
+    return rule(
+        f"!has(self.{owners}) || [{known}].all(known, !self.{owners}.exists(o, {broken}))",
+        f"{owners}[].{used} names what the system does not have; {mend}",
+        messageExpression=f"[{known}].map(known, {message})[0]",
+        fieldPath=f".{owners}",
+    )
+
+
+class Mode(StrEnum):
+    """Which broker credentials the services get."""
+
+    PAPER = "Paper"
+    LIVE = "Live"
+
+
+class TradingSystemSpec(Model):
+    """What the trading system consists of."""
+
+    mode: Mode = Field(
+        Mode.PAPER,
+        description="Paper trades against a simulated account, Live against a real one. "
+        "Services read it as TRADING_MODE. Default: Paper.",
+    )
+    image_pull_secrets: list[ObjectName] = Field(
+        default_factory=list,
+        max_length=8,
+        description="Names of the Secrets that open the image registry.",
+        json_schema_extra={"x-kubernetes-list-type": "set"},
+    )
+    env: list[EnvironmentVariable] = Field(
+        default_factory=list,
+        max_length=128,
+        description="Environment of every service; a service's own `env` overrides it by name.",
+        json_schema_extra=map_list(),
+    )
+    configs: list[ConfigBundle] = Field(
+        default_factory=list,
+        max_length=32,
+        description="Configuration files that services and datastores use by name.",
+        json_schema_extra=map_list(),
+    )
+    volumes: list[SharedVolume] = Field(
+        default_factory=list,
+        max_length=16,
+        description="Volumes that services share. They outlive the system.",
+        json_schema_extra=map_list(),
+    )
+    datastores: list[Datastore] = Field(
+        default_factory=list,
+        max_length=MAX_DATASTORES,
+        description="Databases of the system.",
+        json_schema_extra=map_list(),
+    )
+    services: list[Service] = Field(
+        default_factory=list,
+        max_length=MAX_SERVICES,
+        description="Programs of the system.",
+        json_schema_extra=map_list(),
+    )
+    network: Network = Field(
+        default_factory=Network,
+        description="Which connections to and from the system's pods are allowed.",
+    )
+
+    model_config = ConfigDict(
+        json_schema_extra=rules(
+            rule(
+                "!has(self.datastores) || !has(self.services) || "
+                "[self.services.map(s, s.name)].all(names, "
+                "!self.datastores.exists(d, d.name in names))",
+                "a datastore and a service have the same name; rename one of them",
+                fieldPath=".services",
+            ),
+            _known(
+                "services",
+                "dependsOn",
+                _COMPONENTS,
+                "add it to datastores or services, or mend the name",
+            ),
+            _known(
+                "datastores",
+                "dependsOn",
+                _COMPONENTS,
+                "add it to datastores or services, or mend the name",
+            ),
+            _known("services", "configs", _CONFIGS, "add it to configs, or mend the name"),
+            _known("services", "volumes", _VOLUMES, "add it to volumes, or mend the name"),
+            rule(
+                f"!has(self.datastores) || [{_CONFIGS}].all(known, self.datastores.all(d, "
+                "!has(d.initScripts) || d.initScripts.config in known))",
+                "datastores[].initScripts.config names a config that configs does not have; "
+                "add it to configs, or mend the name",
+                fieldPath=".datastores",
+            ),
+        )
+    )
+
+    @property
+    def components(self) -> tuple[Datastore | Service, ...]:
+        """Return every component of the graph, datastores first."""
+        return (*self.datastores, *self.services)
+
+
+class ComponentState(StrEnum):
+    """Where a component stands."""
+
+    WAITING = "Waiting"  # a dependency is not there yet: not started
+    BLOCKED = "Blocked"  # something is missing that a person must mend
+    STARTING = "Starting"  # its pods are on the way
+    READY = "Ready"
+    DEGRADED = "Degraded"  # it served, and does not now or only in part
+
+
+class ComponentStatus(Model):
+    """One line about one component."""
+
+    name: Name = Field(description="Name of the component.")
+    kind: Annotated[str, Field(max_length=16)] = Field(description="Datastore or Service.")
+    state: ComponentState = Field(
+        description="Waiting (a dependency is not there yet), Blocked (something is missing that "
+        "a person must mend), Starting, Ready or Degraded (it served, and does not now)."
+    )
+    ready: int = Field(description="Pods that are ready.", ge=0)
+    desired: int = Field(description="Pods that should be ready.", ge=0)
+    revision: Annotated[str, Field(max_length=16)] = Field(
+        description="Digest of what decides this component's pods."
+    )
+    reason: Annotated[str, Field(max_length=128)] = Field(
+        "", description="Why it is not Ready, as one CamelCase word."
+    )
+    message: Annotated[str, Field(max_length=1024)] = Field(
+        "", description="Why it is not Ready and what mends it, for people."
+    )
+    waiting_since: Annotated[str, Field(max_length=32)] | None = Field(
+        None,
+        description="Since when an optional dependency is waited for (RFC 3339, UTC).",
+        json_schema_extra={"format": "date-time"},
+    )
+
+
+class TradingSystemStatus(Model):
+    """What the operator last saw."""
+
+    observed_generation: int = Field(
+        0, ge=0, description="Generation of the spec that this status was computed from."
+    )
+    revision: Annotated[str, Field(max_length=16)] = Field(
+        "", description="Digest of the spec parts that decide the components."
+    )
+    components_ready: Annotated[str, Field(max_length=16)] = Field(
+        "", description="Components that are Ready out of all, e.g. 5/7."
+    )
+    components: list[ComponentStatus] = Field(
+        default_factory=list,
+        max_length=MAX_DATASTORES + MAX_SERVICES,
+        description="One line per component, in start order.",
+        json_schema_extra=map_list(),
+    )
+    conditions: list[Condition] = Field(
+        default_factory=list,
+        max_length=16,
+        description="Available (it serves), Ready (it serves what the spec says), Reconciling "
+        "(a change is on its way), Stalled (a person must mend something), Degraded (something "
+        "that served does not now).",
+        json_schema_extra=map_list("type"),
+    )
+
+
+class TradingSystem(Model):
+    """A trading system: databases and services that start in order and change together."""
+
+    spec: TradingSystemSpec = Field(description="What the trading system consists of.")
+    status: TradingSystemStatus | None = Field(
+        None, description="What the operator last saw; written by the operator alone."
+    )
+
+
+def printer_columns() -> list[dict[str, Any]]:
+    """Build the columns of `kubectl get tradingsystems`."""
+    ready = ".status.conditions[?(@.type=='Ready')]"
+    return [
+        {"name": "Ready", "type": "string", "jsonPath": f"{ready}.status"},
+        {"name": "Reason", "type": "string", "jsonPath": f"{ready}.reason"},
+        {"name": "Components", "type": "string", "jsonPath": ".status.componentsReady"},
+        {"name": "Revision", "type": "string", "jsonPath": ".status.revision"},
+        {"name": "Mode", "type": "string", "jsonPath": ".spec.mode"},
+        {"name": "Age", "type": "date", "jsonPath": ".metadata.creationTimestamp"},
+    ]
+
+
+def root_rules() -> list[dict[str, str]]:
+    """Build the rules on the whole object: derived names must fit."""
+    return [
+        rule(
+            f"size(self.metadata.name) <= {MAX_SYSTEM_NAME} && "
+            f"self.metadata.name.matches('{NAME_PATTERN}')",
+            "metadata.name must be lower-case letters, digits and hyphens, begin with a letter and "
+            f"have at most {MAX_SYSTEM_NAME} characters, so that the names of its parts fit",
+        )
+    ]

@@ -1,0 +1,1 @@
+"""When a pass runs, what it consists of, and what becomes of its errors."""

@@ -1,0 +1,155 @@
+"""Takes due systems from the queue and passes over each; no error of one reaches another."""
+
+import asyncio
+import logging
+import random
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from trading_operator.controllers.failed_pass import failed_status
+from trading_operator.controllers.parse import parse_owner
+from trading_operator.controllers.systems import Body, Systems
+from trading_operator.controllers.trading_system import Report
+from trading_operator.kube.access import Kube
+from trading_operator.kube.cache import Key
+from trading_operator.kube.errors import ApiError, NotLeadingError
+from trading_operator.kube.events import EventPoster
+from trading_operator.kube.read import owner_exists
+from trading_operator.kube.status import write_status
+from trading_operator.kube.work_queue import WorkQueue
+from trading_operator.metrics import Metrics
+from trading_operator.observe.events import events_between
+from trading_operator.observe.trading_system import invalid_status
+from trading_operator.plan.types import InvalidSpecError
+
+PASS_SECONDS = 120.0
+# Every system is looked at this often even if nothing seems to happen.
+RESYNC_SECONDS = 300.0
+REFUSED_SECONDS = 30.0
+
+_log = logging.getLogger(__name__)
+Reconcile = Callable[[Body, datetime], Awaitable[Report]]
+
+
+@dataclass(frozen=True)
+class Loop:
+    """One pass after another over the systems that are due, several systems at a time."""
+
+    kube: Kube
+    systems: Systems
+    queue: WorkQueue[Key]
+    reconcile: Reconcile
+    events: EventPoster
+    metrics: Metrics
+
+    async def run(self, workers: int) -> None:
+        """Pass over due systems for ever; all known ones are due at first."""
+        for key in self.systems:
+            self.queue.wake(key)
+        async with asyncio.TaskGroup() as group:
+            for _ in range(workers):
+                group.create_task(self._work())
+
+    async def _work(self) -> None:
+        while True:
+            key = await self.queue.take()
+            try:
+                await self.reconcile_once(key)
+            finally:
+                self.queue.release(key)
+
+    async def reconcile_once(self, key: Key) -> None:
+        """Pass over one system; every error ends here."""
+        started = time.monotonic()
+        try:
+            async with asyncio.timeout(PASS_SECONDS):
+                result = await self._pass(key)
+        except NotLeadingError:
+            result = "not_leading"  # the next leader looks at every system
+        except TimeoutError:
+            result = self._retry(key, "timeout", {"error": f"no end after {PASS_SECONDS} s"})
+        except ApiError as error:
+            result = self._retry(key, "api_error", {"error": str(error)})
+        except Exception:
+            _log.exception("pass failed", extra={"system": key})
+            result = self._retry(key, "error", {})
+        self.metrics.reconciles.labels(result).inc()
+        self.metrics.reconcile_seconds.observe(time.monotonic() - started)
+
+    async def _pass(self, key: Key) -> str:
+        body = self.systems.get(key)
+        if body is None or "deletionTimestamp" in body["metadata"]:
+            return "gone"  # its children go by their owner references
+        if not await self._still_there(key, body):
+            return "gone"
+        result, report = await self._reconcile(key, body)
+        await self._report(key, body, report.status)
+        self._schedule(key, report.due_in)
+        return result
+
+    async def _reconcile(self, key: Key, body: Body) -> tuple[str, Report]:
+        now, previous = datetime.now(UTC), body.get("status")
+        generation = body["metadata"].get("generation", 0)
+        try:
+            report = await self.reconcile(body, now)
+        except InvalidSpecError as error:
+            self.queue.settle(key)
+            return "invalid", Report(invalid_status(parse_owner(body), error, previous, now))
+        except ApiError as error:
+            if not error.refused:
+                raise
+            failure = (error.reason, f"the API server refuses: {error.message}")
+            status = failed_status(previous, generation, failure, now)
+            return "refused", Report(status, REFUSED_SECONDS)
+        except (NotLeadingError, TimeoutError):
+            raise
+        except Exception as error:
+            await self._report_crash(key, body, error, now)
+            raise
+        self.queue.settle(key)
+        return "success", report
+
+    async def _report_crash(self, key: Key, body: Body, error: Exception, now: datetime) -> None:
+        # The type alone: a message may hold values that belong into no status.
+        message = f"the operator failed with {type(error).__name__}: see its log"
+        generation = body["metadata"].get("generation", 0)
+        status = failed_status(body.get("status"), generation, ("InternalError", message), now)
+        try:
+            await self._report(key, body, status)
+        except (ApiError, NotLeadingError) as second:
+            _log.warning("crash not reported", extra={"system": key, "error": str(second)})
+
+    async def _still_there(self, key: Key, body: Body) -> bool:
+        """Ask whether a system that lost a child to somebody else is itself still there."""
+        if key not in self.kube.cache.bereft:
+            return True
+        owner = parse_owner(body)
+        there = await owner_exists(self.kube, owner)
+        self.kube.cache.bereft.discard(key)
+        if not there:
+            self.systems.remove(key, owner.uid)
+        return there
+
+    async def _report(self, key: Key, body: Body, status: dict[str, Any]) -> None:
+        try:
+            written = await write_status(self.kube.transport, body, status)
+        except ApiError as error:
+            if error.status != 404:
+                raise
+            self.systems.remove(key, body["metadata"]["uid"])
+            return
+        if written is not None:
+            self.systems.store(written)
+            self.events.post(written, events_between(body.get("status"), status))
+
+    def _schedule(self, key: Key, due_in: float | None) -> None:
+        resync = RESYNC_SECONDS * random.uniform(0.8, 1.2)
+        self.queue.wake_after(key, min(resync, due_in if due_in is not None else resync))
+
+    def _retry(self, key: Key, result: str, details: dict[str, str]) -> str:
+        seconds = self.queue.retry(key)
+        _log.warning("pass to be repeated", extra={"system": key, "after": seconds, **details})
+        return result

@@ -1,0 +1,174 @@
+"""All parts of one operator process, put together and run."""
+
+import asyncio
+import contextlib
+import functools
+import logging
+import time
+import uuid
+from collections.abc import Coroutine
+
+from trading_operator.controllers.loop import Loop
+from trading_operator.controllers.systems import Systems, key_of_body
+from trading_operator.controllers.trading_system import reconcile_trading_system
+from trading_operator.engines.base import OperandSettings
+from trading_operator.kube.access import Kube
+from trading_operator.kube.cache import Cache, Key
+from trading_operator.kube.connection import Connection
+from trading_operator.kube.elector import Elector, Terms
+from trading_operator.kube.errors import ApiError
+from trading_operator.kube.events import EventPoster
+from trading_operator.kube.informer import Informer
+from trading_operator.kube.named import NamedReader
+from trading_operator.kube.resources import CHILDREN, PODS, TRADING_SYSTEMS
+from trading_operator.kube.transport import METADATA_LIST, Call, Transport
+from trading_operator.kube.work_queue import WorkQueue
+from trading_operator.metrics import Metrics
+from trading_operator.settings import Settings
+
+AUDIT_SECONDS = 300.0
+CRD_SECONDS = 2.0
+
+_log = logging.getLogger(__name__)
+
+
+class Runtime:
+    """One replica: its informers are always warm, its passes run while it leads."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        operand: OperandSettings,
+        connection: Connection,
+        metrics: Metrics,
+    ) -> None:
+        self.settings = settings
+        self.connection = connection
+        self.metrics = metrics
+        self.failed = False
+        self.queue: WorkQueue[Key] = WorkQueue()
+        self.systems = Systems(self.queue.wake, self._forget)
+        self.transport = Transport(connection, metrics, settings.requests)
+        self.kube = Kube(self.transport, Cache(self._wake), NamedReader(self.transport))
+        self.elector = Elector(self.transport, _terms(settings))
+        self.transport.fence_writes(self.elector.leads)
+        self.events = EventPoster(self.transport, settings.pod_name, metrics)
+        self.informers = self._build_informers()
+        self.loop = Loop(
+            kube=self.kube,
+            systems=self.systems,
+            queue=self.queue,
+            reconcile=functools.partial(reconcile_trading_system, self.kube, operand),
+            events=self.events,
+            metrics=metrics,
+        )
+        self._tasks: list[asyncio.Task[None]] = []
+        self._bind_gauges()
+
+    async def start(self, stop: asyncio.Event) -> None:
+        """Start everything and wait for our CRD; `stop` is set when a part ends by an error."""
+        for informer in self.informers:
+            self._spawn(informer.run(), stop)
+        await self._wait_for_crd()
+        self._spawn(self._audit(), stop)
+        self._spawn(self.elector.run(self._lead), stop)
+
+    async def stop(self) -> None:
+        """Stop everything, give the Lease back and close the connections."""
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self.transport.close()
+
+    def problems(self) -> list[str]:
+        """Say why this replica is not ready; nothing when it is."""
+        found = []
+        for informer in self.informers:
+            health = informer.health()
+            if not health.synced:
+                found.append(f"watch of {health.watch} has not listed yet: {health.error}")
+            elif health.stalled:
+                found.append(f"watch of {health.watch} has stalled: {health.error}")
+        return found
+
+    async def _lead(self) -> None:
+        await asyncio.gather(*(informer.synced.wait() for informer in self.informers))
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self.loop.run(self.settings.concurrency))
+            group.create_task(self.events.run())
+
+    def _spawn(self, work: Coroutine[None, None, None], stop: asyncio.Event) -> None:
+        task = asyncio.create_task(work)
+        self._tasks.append(task)
+        task.add_done_callback(functools.partial(self._note_end, stop))
+
+    def _note_end(self, stop: asyncio.Event, task: asyncio.Task[None]) -> None:
+        if not task.cancelled() and (error := task.exception()) is not None:
+            _log.critical("a part of the operator failed", exc_info=error)
+            self.failed = True
+            stop.set()
+
+    def _build_informers(self) -> list[Informer]:
+        namespaces: tuple[str | None, ...] = self.settings.watch_namespaces or (None,)
+        return [
+            Informer(self.transport, self.kube.cache, resource, namespace, self.metrics)
+            for resource in (*CHILDREN, PODS)
+            for namespace in namespaces
+        ]
+
+    def _bind_gauges(self) -> None:
+        self.metrics.queue_depth.set_function(lambda: self.queue.depth)
+        self.metrics.queue_oldest.set_function(lambda: self.queue.oldest)
+        self.metrics.systems.set_function(lambda: len(self.systems))
+        self.metrics.leader.set_function(lambda: float(self.elector.leads()))
+
+    def _wake(self, key: Key) -> None:
+        if self.systems.get(key) is not None:
+            self.queue.wake(key)
+
+    def _forget(self, key: Key) -> None:
+        self.queue.forget(key)
+        self.kube.forget(key)
+
+    async def _wait_for_crd(self) -> None:
+        call = Call("list", TRADING_SYSTEMS, self._some_namespace(), params={"limit": "1"})
+        while True:
+            try:
+                await self.transport.send(call)
+                return
+            except ApiError as error:
+                _log.warning(
+                    "TradingSystems are not served yet: install the CRD",
+                    extra={"error": str(error)},
+                )
+                await asyncio.sleep(CRD_SECONDS)
+
+    async def _audit(self) -> None:
+        """Forget the systems whose deletion the watch has missed while it was broken."""
+        while True:
+            await asyncio.sleep(AUDIT_SECONDS)
+            self.kube.named.forget_old()
+            with contextlib.suppress(ApiError):  # the next round comes
+                await self._audit_once()
+
+    async def _audit_once(self) -> None:
+        known = {key: self.systems.get(key) for key in self.systems}
+        started = time.monotonic()
+        present = set()
+        for namespace in self.settings.watch_namespaces or (None,):
+            call = Call("list", TRADING_SYSTEMS, namespace, accept=METADATA_LIST)
+            answer = await self.transport.send(call)
+            present |= {(key_of_body(each), each["metadata"]["uid"]) for each in answer["items"]}
+        for key, body in known.items():
+            if body is not None and (key, body["metadata"]["uid"]) not in present:
+                self.systems.remove(key, body["metadata"]["uid"])
+        _log.debug("audited", extra={"seconds": time.monotonic() - started})
+
+    def _some_namespace(self) -> str | None:
+        return next(iter(self.settings.watch_namespaces), None)
+
+
+def _terms(settings: Settings) -> Terms:
+    # A pod's name is unique, a StatefulSet's or a developer's host name is not over time.
+    identity = f"{settings.pod_name}_{uuid.uuid4().hex[:8]}"
+    return Terms(settings.lease_namespace, settings.lease_name, identity, settings.lease_seconds)

@@ -1,0 +1,124 @@
+"""What PostgreSQL and the databases built on it have in common."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+
+from trading_operator.api.datastore import Datastore, EngineName
+from trading_operator.api.errors import InvalidSpecError
+from trading_operator.engines.base import Endpoint, ImageContract, refuse_parameters
+from trading_operator.manifests.metadata import Manifest
+from trading_operator.manifests.pod import Container, SecretFile
+from trading_operator.manifests.probe import Timing, build_exec_probe, parse_timing
+from trading_operator.manifests.quantity import build_resources
+
+_PRELOAD = "shared_preload_libraries"
+_DATA_PATH = "/var/lib/postgresql/data"
+_RESERVED = {
+    "listen_addresses": "remove it; the NetworkPolicy decides who may connect",
+    "port": "set the datastore's port instead",
+    "data_directory": "remove it; the data lie on the volume",
+    "config_file": "remove it and use parameters",
+    "hba_file": "remove it",
+    "ident_file": "remove it",
+    "unix_socket_directories": "remove it",
+}
+# Half an hour: a large database may have that much log to replay after a crash.
+_STARTUP = Timing(timedelta(seconds=2), timedelta(seconds=5), 900)
+_LIVENESS = Timing(timedelta(seconds=30), timedelta(seconds=10), 6)
+_CONTRACT = ImageContract(
+    user=70,
+    group=70,
+    data_path=_DATA_PATH,
+    run_path="/var/run/postgresql",
+    init_path="/docker-entrypoint-initdb.d",
+    stop_seconds=120,
+)
+
+
+@dataclass(frozen=True)
+class PostgreSQLFamily:
+    """A database that is PostgreSQL with libraries loaded into it."""
+
+    name: EngineName
+    images: Mapping[str, str]
+    preload: tuple[str, ...] = ()
+    port: int = 5432
+    contract: ImageContract = _CONTRACT
+
+    def check(self, store: Datastore, path: str) -> None:
+        """Raise InvalidSpecError when the engine cannot do what `store` asks for."""
+        refuse_parameters(store, _RESERVED, path)
+        loaded = {*self._libraries(store), "plpgsql"}
+        for name in store.parameters:
+            prefix, dot, _ = name.partition(".")
+            if dot and prefix not in loaded:
+                raise InvalidSpecError(
+                    f"{path}.parameters.{name}",
+                    f"{self.name} loads no library {prefix}",
+                    f"add {prefix} to parameters.{_PRELOAD} or remove the parameter",
+                )
+
+    def build_container(self, store: Datastore, image: str, password: SecretFile) -> Container:
+        """Build the container: settings as arguments, the password as a file."""
+        return Container(
+            image=image,
+            args=self._arguments(store),
+            env=self._environment(store, password),
+            ports={"postgresql": self.port},
+            resources=build_resources(store.resources),
+            probes=self._probes(store),
+        )
+
+    def connection(self, store: Datastore, endpoint: Endpoint) -> Mapping[str, str]:
+        """Return what a dependant needs, by the suffix of its variable; never a password."""
+        return {
+            "URL": f"postgresql://{store.username}@{endpoint.host}:{endpoint.port}"
+            f"/{store.database}",
+            "USER": store.username,
+            "DATABASE": store.database,
+        }
+
+    def uri(self, store: Datastore, endpoint: Endpoint) -> str:
+        """Return the address with `{password}` where the password belongs."""
+        return (
+            f"postgresql://{store.username}:{{password}}@{endpoint.host}:{endpoint.port}"
+            f"/{store.database}"
+        )
+
+    def _libraries(self, store: Datastore) -> tuple[str, ...]:
+        own = (name.strip() for name in store.parameters.get(_PRELOAD, "").split(","))
+        return tuple(dict.fromkeys((*self.preload, *filter(None, own))))
+
+    def _arguments(self, store: Datastore) -> tuple[str, ...]:
+        settings = {"listen_addresses": "*", **store.parameters}
+        if libraries := self._libraries(store):
+            settings[_PRELOAD] = ",".join(libraries)
+        pairs = (f"{name}={value}" for name, value in sorted(settings.items()))
+        return tuple(argument for pair in pairs for argument in ("-c", pair))
+
+    def _environment(self, store: Datastore, password: SecretFile) -> tuple[Manifest, ...]:
+        values = {
+            "POSTGRES_USER": store.username,
+            "POSTGRES_DB": store.database,
+            "POSTGRES_PASSWORD_FILE": password.mounted_at,
+            # A folder of its own: the root of a volume may hold lost+found.
+            "PGDATA": f"{_DATA_PATH}/pgdata",
+            # The settings are those of the spec, not of a tuner that guesses.
+            "NO_TS_TUNE": "true",
+        }
+        return tuple({"name": name, "value": value} for name, value in values.items())
+
+    def _probes(self, store: Datastore) -> Manifest:
+        # Over TCP: while the first start runs, the server answers on its socket alone.
+        ready = ("pg_isready", "-h", "127.0.0.1", "-U", store.username, "-d", store.database)
+        # 1 means that it answers but refuses for now, as in recovery: killing it would not help.
+        alive = f"{' '.join(ready)} -t 8; [ $? -le 1 ]"
+        timing = parse_timing(
+            store.health.period, store.health.timeout, store.health.failure_threshold
+        )
+        return {
+            "readinessProbe": build_exec_probe(ready, timing),
+            "livenessProbe": build_exec_probe(("sh", "-c", alive), _LIVENESS),
+            "startupProbe": build_exec_probe(ready, _STARTUP),
+        }

@@ -1,0 +1,15 @@
+"""TimescaleDB: PostgreSQL with hypertables; the version is PostgreSQL's."""
+
+from trading_operator.api.datastore import EngineName
+from trading_operator.engines.postgresql_family import PostgreSQLFamily
+
+TIMESCALEDB = PostgreSQLFamily(
+    name=EngineName.TIMESCALEDB,
+    images={
+        "17": "timescale/timescaledb:2.19.3-pg17",
+        "16": "timescale/timescaledb:2.19.3-pg16",
+        "15": "timescale/timescaledb:2.19.3-pg15",
+        "14": "timescale/timescaledb:2.19.3-pg14",
+    },
+    preload=("timescaledb", "pg_stat_statements"),
+)

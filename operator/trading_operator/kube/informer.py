@@ -1,0 +1,177 @@
+"""Keeps the cache up with one resource type: list, watch, and again after every mishap."""
+
+import asyncio
+import logging
+import random
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from trading_operator.kube.backoff import delay
+from trading_operator.kube.cache import Cache
+from trading_operator.kube.errors import ApiError, parse_error
+from trading_operator.kube.resources import Resource
+from trading_operator.kube.transport import Call, Transport
+from trading_operator.manifests.metadata import MANAGED_BY_SELECTOR
+from trading_operator.metrics import Metrics
+
+PAGE = 500
+# The API server sends a bookmark every minute; a watch without one for this long is dead.
+SILENCE_SECONDS = 75.0
+LIST_SILENCE_SECONDS = 20.0
+STALLED_SECONDS = 120.0
+GONE = 410
+_LISTED = "k8s.io/initial-events-end"
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class WatchHealth:
+    """Whether a watch can be relied on, and why not."""
+
+    watch: str
+    synced: bool
+    stalled: bool
+    error: str
+
+
+class Informer:
+    """One list and watch of one resource type, in one namespace or in all."""
+
+    def __init__(
+        self,
+        transport: Transport,
+        cache: Cache,
+        resource: Resource,
+        namespace: str | None,
+        metrics: Metrics,
+    ) -> None:
+        self._transport = transport
+        self._cache = cache
+        self._resource = resource
+        self._namespace = namespace
+        self._metrics = metrics
+        self._version = ""  # where the watch goes on; empty means that a list is needed
+        self._streams_lists = True
+        self._failures = 0
+        self._heard = time.monotonic()
+        self._error = ""
+        self.synced = asyncio.Event()
+
+    def health(self) -> WatchHealth:
+        """Tell whether this watch can be relied on now."""
+        name = f"{self._resource.plural} in {self._namespace or 'all namespaces'}"
+        silent = time.monotonic() - self._heard
+        return WatchHealth(name, self.synced.is_set(), silent > STALLED_SECONDS, self._error)
+
+    async def run(self) -> None:
+        """List and watch for ever."""
+        while True:
+            try:
+                await self._advance()
+            except ApiError as error:
+                await self._recover(error)
+
+    async def _advance(self) -> None:
+        if self._version:
+            await self._watch()
+        elif self._streams_lists:
+            await self._stream_list()
+        else:
+            await self._page_list()
+
+    async def _recover(self, error: ApiError) -> None:
+        self._metrics.watch_restarts.labels(self._resource.plural).inc()
+        if error.status == GONE:
+            self._version = ""
+            return
+        if not self._version and self._streams_lists and error.status not in (401, 403, 429):
+            # Servers without WatchList, or with an etcd that cannot serve it, say so in many
+            # ways (400, 422, 500 in the stream, silence): the paged list serves everywhere.
+            self._streams_lists = False
+            _log.info("no streamed list", extra={"watch": self.health().watch, "why": str(error)})
+            return
+        self._error = str(error)
+        _log.warning("watch failed", extra={"watch": self.health().watch, "error": self._error})
+        await asyncio.sleep(max(delay(self._failures, longest=15.0), error.retry_after or 0.0))
+        self._failures += 1
+
+    async def _stream_list(self) -> None:
+        listed: list[dict[str, Any]] = []
+        params = self._watch_params(sendInitialEvents="true", resourceVersionMatch="NotOlderThan")
+        # One stream serves as list and as watch, so that the whole list is never in one buffer.
+        async for event in self._events(params, LIST_SILENCE_SECONDS):
+            if self._version:
+                self._take(event)
+            elif event["type"] == "BOOKMARK" and _ends_the_list(event["object"]):
+                self._store(listed, event["object"]["metadata"]["resourceVersion"])
+                listed = []
+            elif event["type"] == "ADDED":
+                listed.append(event["object"])
+        if not self._version:
+            raise ApiError(0, "Incomplete", "the initial list broke off")
+
+    async def _page_list(self) -> None:
+        items: list[dict[str, Any]] = []
+        params = {"labelSelector": MANAGED_BY_SELECTOR, "limit": str(PAGE)}
+        while True:
+            call = Call("list", self._resource, self._namespace, params=params)
+            page = await self._transport.send(call)
+            items.extend(self._with_kind(page["items"]))
+            more = page["metadata"].get("continue")
+            if not more:
+                return self._store(items, page["metadata"]["resourceVersion"])
+            params["continue"] = more
+
+    async def _watch(self) -> None:
+        params = self._watch_params(resourceVersion=self._version)
+        async for event in self._events(params, SILENCE_SECONDS):
+            self._take(event)
+
+    async def _events(self, params: Mapping[str, str], silence: float) -> Any:
+        stream = self._transport.stream(self._resource, self._namespace, params, silence)
+        async for event in stream:
+            if event["type"] == "ERROR":
+                raise parse_error(event["object"].get("code", 0), event["object"])
+            self._heard = time.monotonic()
+            yield event
+
+    def _watch_params(self, **more: str) -> dict[str, str]:
+        return {
+            "labelSelector": MANAGED_BY_SELECTOR,
+            "allowWatchBookmarks": "true",
+            # Spread, so that not all watches of all replicas end at the same time.
+            "timeoutSeconds": str(random.randint(240, 420)),
+            **more,
+        }
+
+    def _store(self, items: list[dict[str, Any]], version: str) -> None:
+        self._cache.replace(self._resource.kind, self._namespace, items, int(version))
+        self._version = version
+        self._caught_up()
+
+    def _take(self, event: Mapping[str, Any]) -> None:
+        manifest = event["object"]
+        self._version = manifest["metadata"]["resourceVersion"]
+        self._caught_up()
+        if event["type"] in ("ADDED", "MODIFIED"):
+            self._cache.put(manifest)
+        elif event["type"] == "DELETED":
+            self._cache.remove(manifest)
+
+    def _caught_up(self) -> None:
+        self._failures, self._error = 0, ""
+        self._heard = time.monotonic()
+        self.synced.set()
+
+    def _with_kind(self, items: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
+        # A list leaves out of its items what is the same for all of them.
+        common = {"apiVersion": self._resource.api_version, "kind": self._resource.kind}
+        return ({**common, **item} for item in items)
+
+
+def _ends_the_list(bookmark: Mapping[str, Any]) -> bool:
+    annotations = bookmark["metadata"].get("annotations") or {}
+    return annotations.get(_LISTED) == "true"

@@ -1,0 +1,98 @@
+"""Pod as the API server sends it -> the few facts that plans and statuses need."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from trading_operator.manifests.metadata import COMPONENT, REVISION_ANNOTATION
+from trading_operator.plan.types import PodFacts
+
+MESSAGE_LENGTH = 512
+# A container in these states is merely on its way; everything else keeps it from being ready.
+_ON_ITS_WAY = frozenset({"ContainerCreating", "PodInitializing", ""})
+
+_Reason = tuple[str, str]
+
+
+def read_pod_facts(pod: Mapping[str, Any]) -> PodFacts:
+    """Build the facts of a pod."""
+    metadata, status = pod["metadata"], pod.get("status") or {}
+    containers = [
+        *(status.get("initContainerStatuses") or ()),
+        *(status.get("containerStatuses") or ()),
+    ]
+    main = status.get("containerStatuses") or ()
+    ready = _condition(status, "Ready").get("status") == "True"
+    reason, message = ("", "") if ready else _why_not_ready(status, containers)
+    return PodFacts(
+        name=metadata["name"],
+        component=(metadata.get("labels") or {}).get(COMPONENT, ""),
+        revision=(metadata.get("annotations") or {}).get(REVISION_ANNOTATION, ""),
+        phase=status.get("phase", "Pending"),
+        ready=ready,
+        deleting="deletionTimestamp" in metadata,
+        restarts=sum(container.get("restartCount", 0) for container in containers),
+        reason=reason,
+        message=message[:MESSAGE_LENGTH],
+        started=bool(main) and all(container.get("started") for container in main),
+    )
+
+
+def _why_not_ready(status: Mapping[str, Any], containers: list[Mapping[str, Any]]) -> _Reason:
+    candidates = (
+        *_container_reasons(containers),
+        _scheduling_reason(status),
+        (status.get("reason", ""), status.get("message", "")),
+        _unready_reason(status, containers),
+    )
+    return next((found for found in candidates if found[0]), ("", ""))
+
+
+def _container_reasons(containers: list[Mapping[str, Any]]) -> Iterator[_Reason]:
+    for container in containers:
+        state = container.get("state") or {}
+        waiting, terminated = state.get("waiting") or {}, state.get("terminated") or {}
+        if waiting.get("reason", "") not in _ON_ITS_WAY:
+            yield waiting["reason"], _waiting_message(container, waiting)
+        elif terminated and terminated.get("exitCode", 0) != 0:
+            yield terminated.get("reason") or "Error", _exit_message(container, terminated)
+
+
+def _waiting_message(container: Mapping[str, Any], waiting: Mapping[str, Any]) -> str:
+    # A crash loop's own message only counts seconds; what the program left behind says why.
+    last = (container.get("lastState") or {}).get("terminated")
+    if waiting["reason"] == "CrashLoopBackOff" and last:
+        return _exit_message(container, last)
+    return f"container {container['name']}: {waiting.get('message', '')}".rstrip(": ")
+
+
+def _exit_message(container: Mapping[str, Any], terminated: Mapping[str, Any]) -> str:
+    said = (terminated.get("message") or "").strip()
+    cause = terminated.get("reason") or "Error"
+    text = f"container {container['name']} exited with {terminated.get('exitCode')} ({cause})"
+    return f"{text}: {said}" if said else text
+
+
+def _scheduling_reason(status: Mapping[str, Any]) -> _Reason:
+    scheduled = _condition(status, "PodScheduled")
+    if scheduled.get("status") != "False":
+        return "", ""
+    return scheduled.get("reason", "Unschedulable"), scheduled.get("message", "")
+
+
+def _unready_reason(status: Mapping[str, Any], containers: list[Mapping[str, Any]]) -> _Reason:
+    if status.get("phase") != "Running":
+        return "", ""
+    unready = [container["name"] for container in containers if _runs_unready(container)]
+    if not unready:
+        return "", ""
+    return "NotReady", f"container {', '.join(unready)} runs, and its health check does not pass"
+
+
+def _runs_unready(container: Mapping[str, Any]) -> bool:
+    running = "running" in (container.get("state") or {})
+    return running and not container.get("ready", False)
+
+
+def _condition(status: Mapping[str, Any], kind: str) -> Mapping[str, Any]:
+    conditions = status.get("conditions") or ()
+    return next((each for each in conditions if each.get("type") == kind), {})

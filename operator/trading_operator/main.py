@@ -1,0 +1,57 @@
+"""Entry point: python -m trading_operator.main."""
+
+import asyncio
+import logging
+import sys
+
+from trading_operator.api.datastore import EngineName
+from trading_operator.controllers.runtime import Runtime
+from trading_operator.engines.base import OperandSettings
+from trading_operator.kopf_frame import build_frame, run_frame
+from trading_operator.kube.connection import read_connection
+from trading_operator.log_format import configure_logging
+from trading_operator.metrics import Metrics
+from trading_operator.probes import Probes
+from trading_operator.settings import Settings
+
+_log = logging.getLogger("trading_operator")
+
+
+def build_operand_settings(settings: Settings) -> OperandSettings:
+    """Build what the installation decides about the systems."""
+    images = {
+        EngineName.POSTGRESQL: settings.image_postgresql,
+        EngineName.TIMESCALEDB: settings.image_timescaledb,
+        EngineName.REDIS: settings.image_redis,
+    }
+    return OperandSettings(
+        operator_namespace=settings.namespace,
+        images={name: image for name, image in images.items() if image},
+    )
+
+
+async def run(settings: Settings) -> bool:
+    """Run the operator until it is told to stop; returns whether it ended well."""
+    metrics = Metrics()
+    connection = await read_connection()
+    runtime = Runtime(settings, build_operand_settings(settings), connection, metrics)
+    probes = Probes(metrics.registry, runtime.problems)
+    frame = build_frame(runtime)
+    await probes.start(settings.port)
+    _log.info("starting", extra={"server": connection.server, "port": probes.port})
+    try:
+        await run_frame(frame, settings.watch_namespaces)
+    finally:
+        await probes.stop()
+    return not runtime.failed
+
+
+def main() -> None:
+    """Run the operator with the settings of the environment."""
+    settings = Settings()
+    configure_logging(settings.log_level)
+    sys.exit(0 if asyncio.run(run(settings)) else 1)
+
+
+if __name__ == "__main__":
+    main()

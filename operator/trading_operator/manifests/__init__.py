@@ -1,0 +1,1 @@
+"""Small pure builders of Kubernetes objects, one file per kind."""

@@ -1,0 +1,29 @@
+"""ConfigMaps: immutable and named by their content."""
+
+from collections.abc import Mapping
+
+from trading_operator.manifests.digest import digest_of
+from trading_operator.manifests.metadata import (
+    Manifest,
+    Owner,
+    build_metadata,
+    build_system_labels,
+    child_name,
+)
+
+
+def config_map_name(owner: Owner, config: str, files: Mapping[str, str]) -> str:
+    """Return the name that changes with the content, so that pods roll by it."""
+    return child_name(owner, f"{config}-{digest_of(dict(files))}")
+
+
+def build_config_map(owner: Owner, config: str, files: Mapping[str, str]) -> Manifest:
+    """Build the ConfigMap of one config."""
+    name = config_map_name(owner, config, files)
+    return {
+        "apiVersion": "v1",
+        "kind": "ConfigMap",
+        "metadata": build_metadata(owner, name, build_system_labels(owner)),
+        "data": dict(files),
+        "immutable": True,
+    }

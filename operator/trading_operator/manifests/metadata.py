@@ -1,0 +1,110 @@
+"""Names, labels, annotations and owner references of the children."""
+
+import re
+from dataclasses import dataclass
+from typing import Any
+
+Manifest = dict[str, Any]
+
+NAME = "app.kubernetes.io/name"
+INSTANCE = "app.kubernetes.io/instance"
+COMPONENT = "app.kubernetes.io/component"
+PART_OF = "app.kubernetes.io/part-of"
+MANAGED_BY = "app.kubernetes.io/managed-by"
+VERSION = "app.kubernetes.io/version"
+
+OPERATOR_NAME = "trading-operator"
+MANAGED_BY_SELECTOR = f"{MANAGED_BY}={OPERATOR_NAME}"
+
+REVISION_ANNOTATION = "tradingoperator.io/revision"
+RENDERING_ANNOTATION = "tradingoperator.io/rendering"
+
+_NO_LABEL = re.compile(r"[^A-Za-z0-9._-]")
+_LABEL_LENGTH = 63
+
+
+@dataclass(frozen=True)
+class Owner:
+    """The resource that a plan is for."""
+
+    api_version: str
+    kind: str
+    name: str
+    namespace: str
+    uid: str
+    generation: int
+
+
+@dataclass(frozen=True)
+class Part:
+    """One component of an owner, as its objects are named and labelled."""
+
+    owner: Owner
+    component: str
+    app: str
+    version: str
+
+    @property
+    def name(self) -> str:
+        """Return the name of the component's workload."""
+        return child_name(self.owner, self.component)
+
+
+def child_name(owner: Owner, suffix: str) -> str:
+    """Return `<system>-<suffix>`; the API bounds both so that it fits every kind."""
+    return f"{owner.name}-{suffix}"
+
+
+def label_value(text: str) -> str:
+    """Turn any text into a valid label value."""
+    return _NO_LABEL.sub("-", text)[:_LABEL_LENGTH].strip("-_.")
+
+
+def build_system_labels(owner: Owner) -> dict[str, str]:
+    """Build the labels of everything that belongs to a system."""
+    return {INSTANCE: owner.name, PART_OF: owner.name, MANAGED_BY: OPERATOR_NAME}
+
+
+def build_part_labels(part: Part) -> dict[str, str]:
+    """Build the labels of everything that belongs to one component."""
+    return {
+        **build_system_labels(part.owner),
+        NAME: label_value(part.app),
+        COMPONENT: part.component,
+        VERSION: label_value(part.version),
+    }
+
+
+def build_system_selector(owner: Owner) -> dict[str, str]:
+    """Build the labels that select all pods of a system."""
+    return {PART_OF: owner.name, MANAGED_BY: OPERATOR_NAME}
+
+
+def build_selector(owner: Owner, component: str) -> dict[str, str]:
+    """Build the labels that select the pods of one component; they never change."""
+    return {**build_system_selector(owner), COMPONENT: component}
+
+
+def build_owner_reference(owner: Owner) -> Manifest:
+    """Build the reference by which the garbage collector finds the owner."""
+    return {
+        "apiVersion": owner.api_version,
+        "kind": owner.kind,
+        "name": owner.name,
+        "uid": owner.uid,
+        "controller": True,
+        "blockOwnerDeletion": True,
+    }
+
+
+def build_metadata(owner: Owner, name: str, labels: dict[str, str]) -> Manifest:
+    """Build the metadata of an owned child: it goes when its owner goes."""
+    return {
+        **build_ownerless_metadata(owner, name, labels),
+        "ownerReferences": [build_owner_reference(owner)],
+    }
+
+
+def build_ownerless_metadata(owner: Owner, name: str, labels: dict[str, str]) -> Manifest:
+    """Build the metadata of a child that outlives its owner: data and what opens it."""
+    return {"name": name, "namespace": owner.namespace, "labels": labels}

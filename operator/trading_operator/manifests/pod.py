@@ -1,0 +1,175 @@
+"""Pod templates under the restricted Pod Security profile."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from trading_operator.manifests.metadata import (
+    REVISION_ANNOTATION,
+    Manifest,
+    Part,
+    build_part_labels,
+)
+
+SECRETS_PATH = "/run/secrets"
+TMP_PATH = "/tmp"
+SECRETS_VOLUME = "secrets"
+CONTAINER_NAME = "main"
+_SECRET_FILE_MODE = 0o440
+_CONFIG_FILE_MODE = 0o444
+
+
+@dataclass(frozen=True)
+class SecretFile:
+    """One key of a Secret as a file below SECRETS_PATH."""
+
+    path: str
+    secret: str
+    key: str
+    optional: bool = False  # the pod starts without it, and sees it once it is there
+
+    @property
+    def mounted_at(self) -> str:
+        """Return the absolute path that the program reads."""
+        return f"{SECRETS_PATH}/{self.path}"
+
+
+@dataclass(frozen=True)
+class Mount:
+    """A volume and where the container sees it."""
+
+    path: str
+    volume: Manifest  # with its name
+    read_only: bool = False
+
+
+@dataclass(frozen=True)
+class Container:
+    """The one container of a component's pod."""
+
+    image: str
+    command: tuple[str, ...] = ()
+    args: tuple[str, ...] = ()
+    env: tuple[Manifest, ...] = ()
+    ports: Mapping[str, int] = field(default_factory=dict)
+    resources: Manifest = field(default_factory=dict)
+    probes: Manifest = field(default_factory=dict)  # readinessProbe, livenessProbe, startupProbe
+    pull_policy: str | None = None
+
+
+@dataclass(frozen=True)
+class Pod:
+    """What differs between the pods of components."""
+
+    container: Container
+    user: int
+    group: int
+    grace_seconds: int
+    mounts: tuple[Mount, ...] = ()
+    secret_files: tuple[SecretFile, ...] = ()
+    pull_secrets: tuple[str, ...] = ()
+
+
+def build_scratch_mount(name: str, path: str, memory: bool = False) -> Mount:
+    """Build a writable folder that goes with the pod."""
+    source: Manifest = {"medium": "Memory", "sizeLimit": "1Mi"} if memory else {}
+    return Mount(path, {"name": name, "emptyDir": source})
+
+
+def build_config_mount(name: str, path: str, config_map: str) -> Mount:
+    """Build a read-only folder with the files of a ConfigMap."""
+    source = {"name": config_map, "defaultMode": _CONFIG_FILE_MODE}
+    return Mount(path, {"name": name, "configMap": source}, read_only=True)
+
+
+def build_claim_mount(name: str, path: str, claim: str, read_only: bool) -> Mount:
+    """Build a folder on a volume claim."""
+    return Mount(path, {"name": name, "persistentVolumeClaim": {"claimName": claim}}, read_only)
+
+
+def build_pod_template(part: Part, pod: Pod, revision: str) -> Manifest:
+    """Build the template; it changes only when the component's own revision does."""
+    mounts = _all_mounts(pod)
+    spec: Manifest = {
+        "containers": [_build_container(pod.container, mounts)],
+        "securityContext": _build_pod_security(pod),
+        "automountServiceAccountToken": False,
+        "enableServiceLinks": False,
+        "terminationGracePeriodSeconds": pod.grace_seconds,
+        "volumes": _unique_volumes(mounts),
+    }
+    if pod.pull_secrets:
+        spec["imagePullSecrets"] = [{"name": name} for name in pod.pull_secrets]
+    metadata = {
+        "labels": build_part_labels(part),
+        "annotations": {REVISION_ANNOTATION: revision},
+    }
+    return {"metadata": metadata, "spec": spec}
+
+
+def _all_mounts(pod: Pod) -> tuple[Mount, ...]:
+    mounts = (*pod.mounts, build_scratch_mount("tmp", TMP_PATH))
+    return (*mounts, _build_secrets_mount(pod.secret_files)) if pod.secret_files else mounts
+
+
+def _build_secrets_mount(files: tuple[SecretFile, ...]) -> Mount:
+    # One projected volume: however many Secrets, all are below one folder.
+    sources = [_build_secret_source(file) for file in sorted(set(files), key=lambda f: f.path)]
+    projected = {"sources": sources, "defaultMode": _SECRET_FILE_MODE}
+    return Mount(SECRETS_PATH, {"name": SECRETS_VOLUME, "projected": projected}, read_only=True)
+
+
+def _build_secret_source(file: SecretFile) -> Manifest:
+    source: Manifest = {"name": file.secret, "items": [{"key": file.key, "path": file.path}]}
+    return {"secret": source | {"optional": True} if file.optional else source}
+
+
+def _unique_volumes(mounts: tuple[Mount, ...]) -> list[Manifest]:
+    # A volume claim template is mounted by name alone: the StatefulSet brings its source.
+    by_name = {mount.volume["name"]: mount.volume for mount in mounts if len(mount.volume) > 1}
+    return list(by_name.values())
+
+
+def _build_container(container: Container, mounts: tuple[Mount, ...]) -> Manifest:
+    manifest: Manifest = {
+        "name": CONTAINER_NAME,
+        "image": container.image,
+        "imagePullPolicy": container.pull_policy,
+        "command": list(container.command),
+        "args": list(container.args),
+        "env": list(container.env),
+        "ports": [
+            {"name": name, "containerPort": port, "protocol": "TCP"}
+            for name, port in container.ports.items()
+        ],
+        "resources": container.resources,
+        "volumeMounts": [_build_mount(mount) for mount in mounts],
+        "securityContext": _build_container_security(),
+        "terminationMessagePolicy": "FallbackToLogsOnError",  # the last words go into the status
+        **container.probes,
+    }
+    return {name: value for name, value in manifest.items() if value not in (None, [], {})}
+
+
+def _build_mount(mount: Mount) -> Manifest:
+    manifest: Manifest = {"name": mount.volume["name"], "mountPath": mount.path}
+    return manifest | {"readOnly": True} if mount.read_only else manifest
+
+
+def _build_pod_security(pod: Pod) -> Manifest:
+    return {
+        "runAsNonRoot": True,
+        "runAsUser": pod.user,
+        "runAsGroup": pod.group,
+        "fsGroup": pod.group,
+        # Without this the kubelet walks a whole database at every start.
+        "fsGroupChangePolicy": "OnRootMismatch",
+        "seccompProfile": {"type": "RuntimeDefault"},
+    }
+
+
+def _build_container_security() -> Manifest:
+    return {
+        "allowPrivilegeEscalation": False,
+        "readOnlyRootFilesystem": True,
+        "capabilities": {"drop": ["ALL"]},
+    }

@@ -1,0 +1,36 @@
+"""Volume claims: never owned, so that data outlives the system."""
+
+from dataclasses import dataclass
+
+from trading_operator.manifests.metadata import Manifest, Owner, build_ownerless_metadata
+from trading_operator.manifests.quantity import canonical_quantity
+
+
+@dataclass(frozen=True)
+class Claim:
+    """How much of which storage."""
+
+    size: str
+    access_mode: str
+    storage_class: str | None
+
+
+def build_volume_claim(owner: Owner, name: str, labels: dict[str, str], claim: Claim) -> Manifest:
+    """Build a claim of its own."""
+    return {
+        "apiVersion": "v1",
+        "kind": "PersistentVolumeClaim",
+        "metadata": build_ownerless_metadata(owner, name, labels),
+        "spec": build_claim_spec(claim),
+    }
+
+
+def build_claim_spec(claim: Claim) -> Manifest:
+    """Build the spec of a claim or of a claim template."""
+    spec: Manifest = {
+        "accessModes": [claim.access_mode],
+        "resources": {"requests": {"storage": canonical_quantity(claim.size)}},
+    }
+    if claim.storage_class is not None:
+        spec["storageClassName"] = claim.storage_class
+    return spec

@@ -1,0 +1,1 @@
+"""What should be there: spec + observed + now -> Plan. Pure; one file per policy."""

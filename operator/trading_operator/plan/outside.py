@@ -1,0 +1,23 @@
+"""What pods read and the operator did not write: its changes roll them."""
+
+from collections.abc import Iterable, Mapping
+
+from trading_operator.plan.draft import System
+from trading_operator.plan.references import generated_secrets
+
+
+def outside_digests(
+    system: System, secrets: Iterable[str], config_maps: Iterable[str]
+) -> Mapping[str, str]:
+    """Return the digests of the referenced Secrets and ConfigMaps, by kind and name."""
+    # A generated password lives as long as its volume: nothing rolls when it appears.
+    foreign = set(secrets) - generated_secrets(system.owner, system.spec)
+    observed = system.observed
+    seen = {
+        f"secret/{name}": observed.secrets[name].digest
+        for name in foreign
+        if name in observed.secrets
+    }
+    return seen | {
+        f"configmap/{name}": observed.config_digests.get(name, "") for name in config_maps
+    }

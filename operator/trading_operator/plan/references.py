@@ -1,0 +1,55 @@
+"""What the spec names that the operator must read."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from trading_operator.api.datastore import Datastore
+from trading_operator.api.service import EnvironmentVariable
+from trading_operator.api.trading_system import TradingSystemSpec
+from trading_operator.manifests.metadata import Owner, child_name
+
+
+@dataclass(frozen=True)
+class References:
+    """Names of Secrets and ConfigMaps in the system's namespace."""
+
+    secrets: frozenset[str]
+    config_maps: frozenset[str]
+
+
+def credentials_name(owner: Owner, store: Datastore) -> str:
+    """Return the name of the Secret with the datastore's password."""
+    if store.credentials is not None:
+        return store.credentials.secret_name
+    return child_name(owner, f"{store.name}-credentials")
+
+
+def password_key(store: Datastore) -> str:
+    """Return the key that holds the datastore's password."""
+    return "password" if store.credentials is None else store.credentials.password_key
+
+
+def generated_secrets(owner: Owner, spec: TradingSystemSpec) -> frozenset[str]:
+    """Return the names of the Secrets that the operator makes itself."""
+    stores = (store for store in spec.datastores if store.credentials is None)
+    return frozenset(credentials_name(owner, store) for store in stores)
+
+
+def references(owner: Owner, spec: TradingSystemSpec) -> References:
+    """Return every Secret and ConfigMap that a plan looks at, generated Secrets included."""
+    stores = (credentials_name(owner, store) for store in spec.datastores)
+    variables = (
+        variable.secret_key_ref.name
+        for variable in _variables(spec)
+        if variable.secret_key_ref is not None
+    )
+    config_maps = (
+        config.config_map_ref for config in spec.configs if config.config_map_ref is not None
+    )
+    return References(frozenset((*stores, *variables)), frozenset(config_maps))
+
+
+def _variables(spec: TradingSystemSpec) -> Iterator[EnvironmentVariable]:
+    yield from spec.env
+    for service in spec.services:
+        yield from service.env

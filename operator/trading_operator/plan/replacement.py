@@ -1,0 +1,50 @@
+"""Replacing the pods of StatefulSets: the operator does it itself, at the component's turn."""
+
+from collections.abc import Iterable, Iterator
+
+from trading_operator.plan.draft import Draft, System
+from trading_operator.plan.readiness import component_pods, live_revision
+from trading_operator.plan.types import Block, Observed, Ref
+
+WORKLOAD_KINDS = ("Deployment", "StatefulSet")
+REPLACING_WORKLOAD = "ReplacingWorkload"
+
+
+def pods_to_replace(observed: Observed, drafts: Iterable[Draft]) -> Iterator[str]:
+    """Yield the pods that run an old template though their StatefulSet has the new one."""
+    for draft in drafts:
+        if draft.ref.kind == "StatefulSet" and _has_caught_up(observed, draft):
+            pods = component_pods(observed, draft.name)
+            yield from (
+                pod.name for pod in pods if pod.revision != draft.revision and not pod.deleting
+            )
+
+
+def _has_caught_up(observed: Observed, draft: Draft) -> bool:
+    """Tell whether the controller knows the new template: before, it would make an old pod."""
+    if live_revision(observed, draft.ref) != draft.revision:
+        return False
+    live = observed.children[draft.ref]
+    seen = live.get("status", {}).get("observedGeneration", 0)
+    return bool(seen >= live["metadata"].get("generation", 0))
+
+
+def previous_workload(system: System, draft: Draft) -> Ref | None:
+    """Return the live workload of another kind that a component had before its type changed."""
+    for kind in WORKLOAD_KINDS:
+        ref = Ref(kind, draft.ref.name)
+        if ref != draft.ref and ref in system.observed.children:
+            return ref
+    return None
+
+
+def find_replacement_block(system: System, draft: Draft) -> Block | None:
+    """Return why a component waits for its former workload: a single writer never runs twice."""
+    before = previous_workload(system, draft)
+    if before is not None:
+        return Block(REPLACING_WORKLOAD, f"waits until the former {before.kind} is gone")
+    started = draft.ref in system.observed.children
+    pods = () if started else component_pods(system.observed, draft.name)
+    if pods and draft.ref.kind == "StatefulSet":
+        return Block(REPLACING_WORKLOAD, f"waits until the former pod {pods[0].name} is gone")
+    return None

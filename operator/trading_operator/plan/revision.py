@@ -1,0 +1,25 @@
+"""Revisions: the digest of what decides a component's pods."""
+
+from collections.abc import Iterable, Mapping
+
+from trading_operator.manifests.digest import digest_of
+from trading_operator.manifests.metadata import Manifest, Part
+from trading_operator.manifests.pod import Pod, build_pod_template
+
+
+def build_revised_template(
+    part: Part, pod: Pod, outside: Mapping[str, str]
+) -> tuple[str, Manifest]:
+    """Build the pod template with its revision.
+
+    `outside` holds the digests of what the pods read and the operator did not write, so that
+    they roll when its owner changes it.
+    """
+    template = build_pod_template(part, pod, "")
+    revision = digest_of([template, dict(outside)])
+    return revision, build_pod_template(part, pod, revision)
+
+
+def system_revision(parts: Iterable[tuple[str, str, int]]) -> str:
+    """Return the digest of the whole: name, revision and pod count of every component."""
+    return digest_of(sorted(parts))

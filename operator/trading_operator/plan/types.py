@@ -1,0 +1,151 @@
+"""What the pure layers and the I/O layers hand each other."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import NamedTuple
+
+from trading_operator.api.errors import InvalidSpecError
+from trading_operator.engines.base import OperandSettings, SecretRequest
+from trading_operator.manifests.metadata import Manifest, Owner
+
+__all__ = [
+    "Applied",
+    "Block",
+    "ComponentPlan",
+    "Failure",
+    "Finding",
+    "InvalidSpecError",
+    "Manifest",
+    "Observed",
+    "OperandSettings",
+    "Owner",
+    "Plan",
+    "PodFacts",
+    "Ref",
+    "SecretFacts",
+    "SecretRequest",
+    "ref_of",
+]
+
+
+class Ref(NamedTuple):
+    """Names a child within the owner's namespace."""
+
+    kind: str
+    name: str
+
+
+def ref_of(manifest: Manifest) -> Ref:
+    """Return the reference of a manifest."""
+    return Ref(manifest["kind"], manifest["metadata"]["name"])
+
+
+@dataclass(frozen=True)
+class PodFacts:
+    """What is read of a pod: enough to say what it runs, whether it is ready and why not."""
+
+    name: str
+    component: str
+    revision: str  # the component's digest that the pod was made from, "" when absent
+    phase: str
+    ready: bool
+    deleting: bool
+    restarts: int
+    reason: str  # first waiting/terminated/scheduling reason that keeps it from being ready
+    message: str
+    started: bool
+
+
+@dataclass(frozen=True)
+class SecretFacts:
+    """What is read of a Secret: its keys, never its values."""
+
+    name: str
+    keys: frozenset[str]
+    digest: str  # of the values, so that a change can be seen without keeping them
+    labels: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Observed:
+    """The state of the world that a plan starts from.
+
+    `children` holds every live object that carries our labels and the owner's uid or that has
+    the name of a planned child; `foreign` names planned children that exist but are not ours.
+    """
+
+    children: Mapping[Ref, Manifest] = field(default_factory=dict)
+    foreign: frozenset[Ref] = frozenset()
+    pods: tuple[PodFacts, ...] = ()
+    secrets: Mapping[str, SecretFacts] = field(default_factory=dict)
+    config_maps: frozenset[str] = frozenset()
+    config_digests: Mapping[str, str] = field(default_factory=dict)
+    storage_classes: frozenset[str] | None = None  # None: may not be read
+    default_storage_class: str | None = None
+    waiting_since: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Block:
+    """Why a component may not be started or changed now."""
+
+    reason: str
+    message: str
+    requeue_after: timedelta | None = None
+
+
+class Finding(NamedTuple):
+    """Something that works and should not stay so."""
+
+    reason: str
+    message: str
+
+
+@dataclass(frozen=True)
+class ComponentPlan:
+    """What the plan decided for one component of the graph."""
+
+    name: str
+    kind: str  # Datastore | Service
+    workload: Ref
+    revision: str
+    desired: int
+    block: Block | None = None
+    running: bool = False  # its workload is there, in whatever revision
+    degraded: tuple[str, ...] = ()  # optional dependencies that it runs without
+    missing: tuple[str, ...] = ()  # required dependencies that it lost while running
+    waiting_since: str | None = None  # since when an optional dependency is waited for
+    findings: tuple[Finding, ...] = ()
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What should be there. `prune` lists owned children that left the spec."""
+
+    objects: tuple[Manifest, ...] = ()
+    generated_secrets: tuple[SecretRequest, ...] = ()
+    prune: tuple[Ref, ...] = ()
+    replace_pods: tuple[str, ...] = ()  # pods of StatefulSets that still run an old template
+    components: tuple[ComponentPlan, ...] = ()
+    revision: str = ""
+    requeue_after: timedelta | None = None
+
+
+@dataclass(frozen=True)
+class Failure:
+    """A write that the API server refused, kept for the status."""
+
+    ref: Ref
+    status: int
+    message: str
+
+
+@dataclass(frozen=True)
+class Applied:
+    """A plan that was written: only this may be reported on."""
+
+    plan: Plan
+    children: Mapping[Ref, Manifest]
+    failures: tuple[Failure, ...] = ()
+    writes: int = 0

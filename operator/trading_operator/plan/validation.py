@@ -1,0 +1,135 @@
+"""What must be there before a component can start or change: a person mends what is not."""
+
+from collections.abc import Callable, Iterable
+
+from trading_operator.manifests.metadata import VERSION
+from trading_operator.plan.draft import DATASTORE, Draft, System
+from trading_operator.plan.references import generated_secrets
+from trading_operator.plan.types import Block, Ref, ref_of
+from trading_operator.plan.volumes import CLAIM_KIND
+
+SECRET_NOT_FOUND = "SecretNotFound"
+SECRET_KEY_NOT_FOUND = "SecretKeyNotFound"
+CONFIG_MAP_NOT_FOUND = "ConfigMapNotFound"
+STORAGE_CLASS_NOT_FOUND = "StorageClassNotFound"
+NAME_CONFLICT = "NameConflict"
+CREDENTIALS_LOST = "CredentialsLost"
+MAJOR_VERSION_CHANGE = "MajorVersionChange"
+
+Check = Callable[[System, Draft], Block | None]
+
+
+def find_block(system: System, draft: Draft) -> Block | None:
+    """Return the first reason why a person must act before the component can start or change."""
+    found = (check(system, draft) for check in CHECKS)
+    return next((block for block in found if block is not None), None)
+
+
+def _name_conflict(system: System, draft: Draft) -> Block | None:
+    refs = [ref_of(manifest) for manifest in draft.objects]
+    if draft.secret is not None:
+        refs.append(ref_of(draft.secret.manifest))
+    refs += [Ref(CLAIM_KIND, name) for name in _claims(draft)]
+    for ref in refs:
+        if ref in system.observed.foreign:
+            return Block(
+                NAME_CONFLICT,
+                f"{ref.kind} {ref.name} exists and does not belong to this system; "
+                f"rename {draft.path} or remove the {ref.kind}",
+            )
+    return None
+
+
+def _claims(draft: Draft) -> Iterable[str]:
+    volumes = draft.workload["spec"]["template"]["spec"]["volumes"]
+    claims = (volume.get("persistentVolumeClaim") for volume in volumes)
+    return (claim["claimName"] for claim in claims if claim is not None)
+
+
+def _secret_missing(system: System, draft: Draft) -> Block | None:
+    generated = generated_secrets(system.owner, system.spec)
+    for need in draft.needs.secrets:
+        if need.name in generated:
+            continue
+        facts = system.observed.secrets.get(need.name)
+        if facts is None:
+            return Block(
+                SECRET_NOT_FOUND,
+                f"{need.path}: there is no Secret {need.name}; create it with the key {need.key}",
+            )
+        if need.key not in facts.keys:
+            has = ", ".join(sorted(facts.keys)) or "none"
+            return Block(
+                SECRET_KEY_NOT_FOUND,
+                f"{need.path}: Secret {need.name} has no key {need.key} (it has {has}); "
+                "add the key or name another",
+            )
+    return None
+
+
+def _config_map_missing(system: System, draft: Draft) -> Block | None:
+    for name, path in draft.needs.config_maps.items():
+        if name not in system.observed.config_maps:
+            return Block(
+                CONFIG_MAP_NOT_FOUND,
+                f"{path}: there is no ConfigMap {name}; create it or mend configMapRef",
+            )
+    return None
+
+
+def _storage_class_missing(system: System, draft: Draft) -> Block | None:
+    known = system.observed.storage_classes
+    if known is None:
+        return None
+    for name, path in draft.needs.storage_classes.items():
+        if name not in known:
+            has = ", ".join(sorted(known)) or "none"
+            return Block(
+                STORAGE_CLASS_NOT_FOUND,
+                f"{path}: the cluster has no StorageClass {name} (it has {has}); "
+                "create it or name another",
+            )
+    return None
+
+
+def _credentials_lost(system: System, draft: Draft) -> Block | None:
+    if draft.secret is None:
+        return None
+    name = ref_of(draft.secret.manifest).name
+    if name in system.observed.secrets or draft.ref not in system.observed.children:
+        return None
+    return Block(
+        CREDENTIALS_LOST,
+        f"{draft.path}: the generated Secret {name} is gone, and its password opens the volume; "
+        "restore the Secret with the keys username and password",
+    )
+
+
+def _major_version_change(system: System, draft: Draft) -> Block | None:
+    live = system.observed.children.get(draft.ref)
+    if live is None or draft.kind != DATASTORE:
+        return None
+    before = _major(live["metadata"].get("labels", {}).get(VERSION, ""))
+    after = _major(draft.part.version)
+    if before in ("", after):
+        return None
+    return Block(
+        MAJOR_VERSION_CHANGE,
+        f"{draft.path}.version: major version {before} cannot become {after} in place, because "
+        f"there is no way back; set it to {before} again, add a new datastore with {after} and "
+        "move the data",
+    )
+
+
+def _major(version: str) -> str:
+    return version.partition(".")[0]
+
+
+CHECKS: tuple[Check, ...] = (
+    _name_conflict,
+    _major_version_change,
+    _credentials_lost,
+    _secret_missing,
+    _config_map_missing,
+    _storage_class_missing,
+)

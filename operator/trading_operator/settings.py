@@ -1,0 +1,40 @@
+"""What the operator is told by its environment (variables TRADING_OPERATOR_*)."""
+
+import socket
+from typing import Annotated, Literal
+
+from pydantic import Field, field_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+
+class Settings(BaseSettings):
+    """Every value has a default that serves outside of a cluster; the chart sets the rest."""
+
+    model_config = SettingsConfigDict(env_prefix="TRADING_OPERATOR_", frozen=True)
+
+    namespace: str = Field("", description="Own namespace in a cluster; empty outside of one.")
+    pod_name: str = Field(default_factory=socket.gethostname, description="Name of this replica.")
+    watch_namespaces: Annotated[tuple[str, ...], NoDecode] = Field(
+        (), description="Namespaces that are served, comma separated; empty means all."
+    )
+    lease_name: str = Field("trading-operator", description="Name of the election's Lease.")
+    lease_seconds: float = Field(15, ge=3, description="How long a Lease is valid.")
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
+    port: int = Field(8080, ge=0, le=65535, description="Port of /livez, /readyz, /metrics.")
+    concurrency: int = Field(16, ge=1, le=256, description="Systems that are served at once.")
+    requests: int = Field(24, ge=1, le=256, description="API requests in flight at once.")
+    image_postgresql: str | None = Field(None, description="Image of PostgreSQL datastores.")
+    image_timescaledb: str | None = Field(None, description="Image of TimescaleDB datastores.")
+    image_redis: str | None = Field(None, description="Image of Redis datastores.")
+
+    @property
+    def lease_namespace(self) -> str:
+        """Return the namespace of the Lease."""
+        return self.namespace or "default"
+
+    @field_validator("watch_namespaces", mode="before")
+    @classmethod
+    def _split(cls, value: object) -> object:
+        if isinstance(value, str):
+            return tuple(part.strip() for part in value.split(",") if part.strip())
+        return value

@@ -1,0 +1,34 @@
+"""One cluster with the operator and the example, shared by the tier."""
+
+from collections.abc import Iterator
+
+import pytest
+from cluster.api import ensure_up
+
+from demo.steps import NAMESPACE, SYSTEM, apply_system, install_operator, prepare_cluster
+from e2e.audit import AuditLog
+from e2e.trading_cluster import TradingCluster
+
+
+@pytest.fixture(scope="session")
+def trading() -> TradingCluster:
+    """A real node with the operator installed by its chart."""
+    handle = ensure_up("node")
+    tools = prepare_cluster("embedded")
+    install_operator(tools, local_images=True)
+    return TradingCluster(tools, AuditLog(handle.audit_log))
+
+
+@pytest.fixture(scope="session")
+def example(trading: TradingCluster) -> str:
+    """The example of examples/autonomous, Ready; returns its namespace."""
+    apply_system(trading.tools)
+    trading.wait_ready(NAMESPACE, SYSTEM, timeout=300)
+    return NAMESPACE
+
+
+@pytest.fixture
+def namespace(trading: TradingCluster) -> Iterator[str]:
+    """A namespace of its own that admits only pods of the restricted profile."""
+    with trading.namespace("e2e") as name:
+        yield name

@@ -1,0 +1,225 @@
+"""The chart on a real API server: install, rights, upgrade and uninstall."""
+
+import json
+import os
+import shutil
+import subprocess
+import time
+import uuid
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from cluster.api import ensure_up
+
+CHART = Path(__file__).parents[2] / "helm" / "trading-operator"
+CRD = "crd/tradingsystems.tradingoperator.io"
+RESTRICTED = "pod-security.kubernetes.io/enforce=restricted"
+# The definition may be there already, from another test of this shared cluster.
+ADOPT = ("--take-ownership", "--force-conflicts")
+SYSTEM = {
+    "apiVersion": "tradingoperator.io/v1alpha1",
+    "kind": "TradingSystem",
+    "metadata": {"name": "kept"},
+    "spec": {"datastores": [{"name": "db", "engine": "Redis", "storage": {"size": "1Gi"}}]},
+}
+
+
+@dataclass(frozen=True)
+class Tools:
+    """kubectl and helm with the test cluster's credentials."""
+
+    bin_dir: Path
+    kubeconfig: Path
+
+    def run(self, *command: str, stdin: str = "") -> subprocess.CompletedProcess[str]:
+        """Run one of the cluster's programs and return what it said, whatever its status."""
+        program = self.bin_dir / command[0]
+        if not program.exists():
+            pytest.fail(f"{command[0]} is not built: run `python3 -m cluster setup`")
+        return subprocess.run(
+            [str(program), *command[1:]],
+            input=stdin,
+            env={**os.environ, "KUBECONFIG": str(self.kubeconfig)},
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=60,
+        )
+
+    def ok(self, *command: str, stdin: str = "") -> str:
+        """Run a program that must succeed; returns its output."""
+        done = self.run(*command, stdin=stdin)
+        assert done.returncode == 0, f"{command}: {done.stdout}{done.stderr}"
+        return done.stdout
+
+    def get(self, *what: str) -> Any:
+        """Read objects as JSON."""
+        return json.loads(self.ok("kubectl", "get", *what, "--output=json"))
+
+    def may(self, account: str, verb: str, resource: str, where: str, status: bool = False) -> bool:
+        """Tell whether a ServiceAccount (namespace:name) may do something in a namespace."""
+        user = f"--as=system:serviceaccount:{account}"
+        question = ["kubectl", "auth", "can-i", verb, resource, user, f"--namespace={where}"]
+        return self.run(*question, *["--subresource=status"] * status).stdout.strip() == "yes"
+
+
+@pytest.fixture(scope="module")
+def tools() -> Tools:
+    """The programs of the control-plane cluster that this tier shares."""
+    handle = ensure_up("control-plane")
+    return Tools(handle.bin_dir, handle.kubeconfig)
+
+
+@pytest.fixture
+def namespaces(tools: Tools) -> Iterator[list[str]]:
+    """Two namespaces that admit only restricted pods, and no release left in them afterwards."""
+    names = [f"chart-{uuid.uuid4().hex[:8]}-{letter}" for letter in "ab"]
+    for name in names:
+        tools.ok("kubectl", "create", "namespace", name)
+        tools.ok("kubectl", "label", "namespace", name, RESTRICTED)
+    yield names
+    for name in names:
+        for release in tools.ok("helm", "list", "--short", f"--namespace={name}").split():
+            tools.ok("helm", "uninstall", release, f"--namespace={name}")
+    tools.ok("kubectl", "delete", "namespace", *names, "--wait=false")
+
+
+def install(tools: Tools, release: str, namespace: str, *options: str, chart: Path = CHART) -> str:
+    """Install the chart; returns everything that Helm printed, warnings too."""
+    command = ("helm", "install", release, str(chart), f"--namespace={namespace}", *options)
+    done = tools.run(*command, *ADOPT)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout + done.stderr
+
+
+def uid(tools: Tools, *what: str) -> str:
+    """Return the identity of one object: a deleted and recreated one has another."""
+    found: str = tools.get(*what)["metadata"]["uid"]
+    return found
+
+
+def owned_by(tools: Tools, release: str) -> list[str]:
+    """Return what carries the release's label, in every namespace, definitions aside."""
+    kinds = "deploy,svc,sa,roles,rolebindings,clusterroles,clusterrolebindings,pdb,netpol"
+    label = f"--selector=app.kubernetes.io/instance={release}"
+    return tools.ok("kubectl", "get", kinds, "--all-namespaces", label, "--output=name").split()
+
+
+@pytest.mark.acceptance("B32")
+def test_a_restricted_namespace_takes_the_operators_pods(
+    tools: Tools, namespaces: list[str]
+) -> None:
+    space = namespaces[0]
+    printed = install(tools, "restricted", space, "--set=replicas=2,networkPolicy.enabled=true")
+    assert "PodSecurity" not in printed
+    tools.ok("kubectl", "wait", "--for=condition=Established", CRD, "--timeout=20s")
+    count = "jsonpath={.status.replicas}=2"
+    deployment = "deployment/restricted-trading-operator"
+    tools.ok("kubectl", "wait", f"--for={count}", deployment, f"-n={space}", "--timeout=20s")
+    pods = tools.get("pods", f"--namespace={space}")["items"]
+    assert {pod["spec"]["containers"][0]["image"] for pod in pods} == {"trading-operator:0.1.0"}
+
+
+def test_explain_describes_every_field(tools: Tools, namespaces: list[str]) -> None:
+    install(tools, "explained", namespaces[0])
+    tools.ok("kubectl", "wait", "--for=condition=Established", CRD, "--timeout=20s")
+    for path in ("", ".spec", ".spec.services", ".spec.datastores", ".status.components"):
+        text = tools.ok("kubectl", "explain", f"tradingsystem{path}")
+        assert "FIELDS:" in text
+        assert "<no description>" not in text
+    assert "Image with a fixed tag or digest." in tools.ok(
+        "kubectl", "explain", "tradingsystem.spec.services"
+    )
+
+
+def test_an_upgrade_keeps_and_an_uninstall_leaves_the_systems(
+    tools: Tools, namespaces: list[str]
+) -> None:
+    space = namespaces[0]
+    install(tools, "life", space)
+    tools.ok("kubectl", "wait", "--for=condition=Established", CRD, "--timeout=20s")
+    tools.ok("kubectl", "apply", f"--namespace={space}", "--filename=-", stdin=json.dumps(SYSTEM))
+    system = ("tsys/kept", f"-n={space}")
+    deployment = ("deploy/life-trading-operator", f"-n={space}")
+    before = uid(tools, CRD), uid(tools, *system), uid(tools, *deployment)
+
+    upgrade = ("helm", "upgrade", "life", str(CHART), f"--namespace={space}", "--set=replicas=2")
+    tools.ok(*upgrade)
+    assert (uid(tools, CRD), uid(tools, *system), uid(tools, *deployment)) == before
+    assert any("poddisruptionbudget" in name for name in owned_by(tools, "life"))
+
+    tools.ok("helm", "uninstall", "life", f"--namespace={space}", "--wait")
+    assert owned_by(tools, "life") == []
+    assert (uid(tools, CRD), uid(tools, *system)) == before[:2]
+
+    install(tools, "second", namespaces[1])
+    assert (uid(tools, CRD), uid(tools, *system)) == before[:2]
+
+
+def test_an_upgrade_of_the_chart_upgrades_the_definition(
+    tools: Tools, namespaces: list[str], tmp_path: Path
+) -> None:
+    space, old = namespaces[0], tmp_path / "trading-operator"
+    shutil.copytree(CHART, old)
+    (definition,) = (old / "templates" / "crds").glob("*tradingsystems.yaml")
+    words = "Programs of the system."
+    definition.write_text(definition.read_text().replace(words, "As it was said before."))
+    install(tools, "elder", space, chart=old)
+    assert words not in tools.ok("kubectl", "get", CRD, "--output=yaml")
+    upgrade = ("helm", "upgrade", "elder", str(CHART), f"--namespace={space}", "--force-conflicts")
+    tools.ok(*upgrade)
+    assert words in tools.ok("kubectl", "get", CRD, "--output=yaml")
+
+
+def test_namespaced_scope_reaches_its_namespaces_alone(tools: Tools, namespaces: list[str]) -> None:
+    home, desk = namespaces
+    scope = f"--set=rbac.scope=namespaced,watchNamespaces={{{desk}}}"
+    install(tools, "desk", home, scope)
+    account = f"{home}:desk-trading-operator"
+    assert tools.may(account, "create", "statefulsets", desk)
+    assert tools.may(account, "get", "secrets", desk)
+    assert not tools.may(account, "list", "secrets", desk)
+    assert not tools.may(account, "delete", "persistentvolumeclaims", desk)
+    assert not tools.may(account, "get", "tradingsystems", home)
+    assert not tools.may(account, "get", "pods", "default")
+    assert tools.may(account, "list", "storageclasses.storage.k8s.io", desk)
+
+
+def test_cluster_scope_reaches_every_namespace_but_lists_no_secrets(
+    tools: Tools, namespaces: list[str]
+) -> None:
+    home, elsewhere = namespaces
+    install(tools, "wide", home)
+    account, lease = f"{home}:wide-trading-operator", "leases/wide-trading-operator"
+    assert tools.may(account, "watch", "tradingsystems", elsewhere)
+    assert tools.may(account, "patch", "tradingsystems", elsewhere, status=True)
+    assert not tools.may(account, "patch", "tradingsystems", elsewhere)
+    assert not tools.may(account, "list", "secrets", elsewhere)
+    assert tools.may(account, "update", lease, home)
+    assert not tools.may(account, "update", lease, elsewhere)
+    assert not tools.may(account, "update", "leases/another", home)
+
+
+def test_a_namespace_editor_may_edit_systems_and_a_viewer_may_not(
+    tools: Tools, namespaces: list[str]
+) -> None:
+    home, desk = namespaces
+    install(tools, "people", home)
+    for role in ("edit", "view"):
+        tools.ok("kubectl", "create", "serviceaccount", role, f"--namespace={desk}")
+        subject = f"--serviceaccount={desk}:{role}"
+        grant = ("kubectl", "create", "rolebinding", role, f"--clusterrole={role}", subject)
+        tools.ok(*grant, f"--namespace={desk}")
+    editor, viewer = f"{desk}:edit", f"{desk}:view"
+    # A controller adds the chart's roles to the cluster's own.
+    deadline = time.monotonic() + 20
+    while not tools.may(editor, "create", "tradingsystems", desk) and time.monotonic() < deadline:
+        time.sleep(0.2)
+    assert tools.may(editor, "create", "tradingsystems", desk)
+    assert tools.may(viewer, "list", "tradingsystems", desk)
+    assert not tools.may(viewer, "create", "tradingsystems", desk)
+    assert not tools.may(editor, "patch", "tradingsystems", desk, status=True)

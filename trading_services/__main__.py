@@ -1,0 +1,32 @@
+"""`trading-services <component>` runs one component; `--check` only validates configuration."""
+
+import argparse
+import os
+import sys
+from importlib import import_module
+
+# Only the chosen component is imported: the others' libraries may not even be installed.
+COMPONENTS = {
+    "system-controller": "trading_services.system_controller.service",
+    "data-acquisition": "trading_services.data_acquisition.service",
+    "feature-engineering": "trading_services.feature_engineering.service",
+    "model-training": "trading_services.model_training.service",
+    "trading-strategy": "trading_services.trading_strategy.service",
+}
+
+
+def main() -> int:
+    """Parse the command line and run the component; return the process's exit code."""
+    parser = argparse.ArgumentParser(prog="trading-services", description=__doc__)
+    parser.add_argument("component", choices=sorted(COMPONENTS))
+    parser.add_argument("--check", action="store_true", help="validate the configuration and exit")
+    arguments = parser.parse_args()
+    component = import_module(COMPONENTS[arguments.component]).COMPONENT
+
+    from trading_services.contract.run import run_component
+
+    return run_component(component, os.environ, check_only=arguments.check)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

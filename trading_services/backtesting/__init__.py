@@ -1,0 +1,1 @@
+"""A simulator that shares the strategy's decisions and the paper broker's fills and costs."""

@@ -1,0 +1,1 @@
+"""When to retrain, and whether a challenger may replace the champion."""

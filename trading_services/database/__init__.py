@@ -1,0 +1,1 @@
+"""The database: connections, and the migrations that make its tables."""

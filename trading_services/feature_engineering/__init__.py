@@ -1,0 +1,1 @@
+"""Feature engineering: causal features from bars into `features`."""

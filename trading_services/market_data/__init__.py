@@ -1,0 +1,1 @@
+"""Market data: bars, and readers of recorded series that ship in PyPI packages."""

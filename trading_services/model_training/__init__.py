@@ -1,0 +1,1 @@
+"""Model training: purged walk-forward evaluation, deterministic fits, an idempotent registry."""

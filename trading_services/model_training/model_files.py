@@ -1,0 +1,49 @@
+"""Model files: named by their content's digest, written whole or not at all."""
+
+import hashlib
+import os
+import tempfile
+from pathlib import Path
+
+MODEL_SUFFIX = ".lgbm.txt"
+
+
+def build_file_digest(content: bytes) -> str:
+    """Return the SHA-256 of a file's content in hexadecimal."""
+    return hashlib.sha256(content).hexdigest()
+
+
+def write_model_file(folder: Path, text: str) -> tuple[Path, str]:
+    """Write the model and return its path and digest; the same text again changes nothing."""
+    content = text.encode()
+    digest = build_file_digest(content)
+    path = folder / f"{digest}{MODEL_SUFFIX}"
+    if not _holds(path, content):
+        folder.mkdir(parents=True, exist_ok=True)
+        _write_atomically(path, content)
+    return path, digest
+
+
+def delete_leftovers(folder: Path) -> None:
+    """Remove what a writer that was killed half-way has left behind."""
+    for leftover in folder.glob("*.partial"):
+        leftover.unlink(missing_ok=True)
+
+
+def _holds(path: Path, content: bytes) -> bool:
+    return path.exists() and path.read_bytes() == content
+
+
+def _write_atomically(path: Path, content: bytes) -> None:
+    with tempfile.NamedTemporaryFile(dir=path.parent, suffix=".partial", delete=False) as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+    # Other users read the shared volume.
+    os.chmod(file.name, 0o644)
+    os.replace(file.name, path)
+    folder = os.open(path.parent, os.O_RDONLY)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)

@@ -1,0 +1,166 @@
+"""The model registry: which models there are, and which one is active."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from trading_services.database.connection import Database
+
+ACTIVE = "active"
+RETIRED = "retired"
+REJECTED = "rejected"
+
+_COLUMNS = "model_id, model_type, timeframe, version, status, file_path, metrics, features_used"
+
+# Training twice at once must not give two active models.
+_LOCK = "SELECT pg_advisory_xact_lock(hashtextextended('model_registry:' || %s || ':' || %s, 0))"
+
+_COUNT = "SELECT count(*) FROM model_registry WHERE model_type = %s AND timeframe = %s"
+
+_RETIRE = """
+UPDATE model_registry
+SET status = 'retired',
+    performance_history = coalesce(performance_history, '[]'::jsonb) || %(note)s::jsonb
+WHERE model_type = %(model_type)s AND timeframe = %(timeframe)s AND status = 'active'
+  AND model_id <> %(model_id)s
+"""
+
+_REGISTER = """
+INSERT INTO model_registry (model_id, model_type, timeframe, trained_at, metrics, hyperparameters,
+                            features_used, version, status, file_path, performance_history)
+VALUES (%(model_id)s, %(model_type)s, %(timeframe)s, now(), %(metrics)s, %(hyperparameters)s,
+        %(features_used)s, %(version)s, %(status)s, %(file_path)s, %(note)s)
+ON CONFLICT (model_id) DO UPDATE SET status = excluded.status, file_path = excluded.file_path
+"""
+
+
+@dataclass(frozen=True)
+class RegisteredModel:
+    """A row of the registry, with what its metrics say about file, features and data.
+
+    `usable_after` is the last bar that had any part in making or choosing the model: trading on
+    it or on an earlier one would be trading on known data.
+    """
+
+    model_id: str
+    model_type: str
+    timeframe: str
+    version: str
+    status: str
+    file_path: str
+    features_used: tuple[str, ...]
+    file_digest: str
+    feature_schema_hash: str
+    bars: int
+    usable_after: datetime
+    symbols: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class NewModel:
+    """What is registered; `metrics` holds the facts that RegisteredModel reads back."""
+
+    model_id: str
+    model_type: str
+    timeframe: str
+    status: str
+    file_path: str
+    metrics: Mapping[str, Any]
+    hyperparameters: Mapping[str, Any]
+    features_used: tuple[str, ...]
+    note: Mapping[str, Any]
+
+
+class RegistryRowError(Exception):
+    """A row of model_registry lacks facts that a model needs; names the row and the field."""
+
+
+def read_models(database: Database, timeframe: str | None = None) -> list[RegisteredModel]:
+    """Return the active and retired models, oldest version first."""
+    rows = database.query(
+        f"SELECT {_COLUMNS} FROM model_registry WHERE status IN ('active', 'retired') "
+        "AND (%(timeframe)s::text IS NULL OR timeframe = %(timeframe)s) "
+        "ORDER BY trained_at, model_id",
+        {"timeframe": timeframe},
+    )
+    return [build_registered_model(row) for row in rows]
+
+
+def read_active(database: Database, model_type: str, timeframe: str) -> RegisteredModel | None:
+    """Return the active model of a type and timeframe, or None."""
+    rows = database.query(
+        f"SELECT {_COLUMNS} FROM model_registry "
+        "WHERE model_type = %s AND timeframe = %s AND status = 'active' "
+        "ORDER BY trained_at DESC LIMIT 1",
+        (model_type, timeframe),
+    )
+    return build_registered_model(rows[0]) if rows else None
+
+
+def read_attempted_bars(database: Database, model_type: str, timeframe: str) -> int:
+    """Return the largest number of bars that any registered training was given."""
+    rows = database.query(
+        "SELECT coalesce(max((metrics -> 'data' ->> 'bars')::int), 0) FROM model_registry "
+        "WHERE model_type = %s AND timeframe = %s",
+        (model_type, timeframe),
+    )
+    return int(rows[0][0])
+
+
+def write_model(database: Database, model: NewModel) -> None:
+    """Register a model and, when it is active, retire the one before, all or nothing.
+
+    Registering the same model again leaves one row.
+    """
+    key = (model.model_type, model.timeframe)
+    with database.transaction() as cursor:
+        cursor.execute(_LOCK, key)
+        cursor.execute(_COUNT, key)
+        version = int(cursor.fetchone()[0]) + 1
+        parameters = _build_parameters(model, version)
+        if model.status == ACTIVE:
+            retirement = {"event": "Retired", "replacedBy": model.model_id}
+            cursor.execute(_RETIRE, {**parameters, "note": json.dumps([retirement])})
+        cursor.execute(_REGISTER, parameters)
+
+
+def build_registered_model(row: tuple[Any, ...]) -> RegisteredModel:
+    """Turn a row into a model; raises RegistryRowError naming what is missing."""
+    model_id, model_type, timeframe, version, status, file_path, metrics, features = row
+    try:
+        data = metrics["data"]
+        return RegisteredModel(
+            model_id=model_id,
+            model_type=model_type,
+            timeframe=timeframe,
+            version=version,
+            status=status,
+            file_path=file_path or "",
+            features_used=tuple(features),
+            file_digest=metrics["file_sha256"],
+            feature_schema_hash=metrics["feature_schema_hash"],
+            bars=int(data["bars"]),
+            usable_after=datetime.fromisoformat(data["usable_after"]),
+            symbols=tuple(data["symbols"]),
+        )
+    except (KeyError, TypeError, ValueError) as error:
+        raise RegistryRowError(
+            f"model_registry row {model_id}: metrics lack or misstate {error}; train it again"
+        ) from None
+
+
+def _build_parameters(model: NewModel, version: int) -> dict[str, Any]:
+    return {
+        "model_id": model.model_id,
+        "model_type": model.model_type,
+        "timeframe": model.timeframe,
+        "metrics": json.dumps(model.metrics),
+        "hyperparameters": json.dumps(model.hyperparameters),
+        "features_used": json.dumps(list(model.features_used)),
+        "version": str(version),
+        "status": model.status,
+        "file_path": model.file_path,
+        "note": json.dumps([model.note]),
+    }

@@ -1,0 +1,1 @@
+"""The report: what the strategy did, read from the database, as a table for people."""

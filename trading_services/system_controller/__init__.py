@@ -1,0 +1,1 @@
+"""The system controller: the schema, the other components' states, the market's sessions."""

@@ -1,0 +1,67 @@
+"""Reads what is to be decided: finished bars that have all the features a model needs."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from trading_services.database.connection import Database
+from trading_services.trading_strategy.book import Bar, Market
+
+# Collation "C" sorts as Python does, so that columns and names agree.
+_NEW_BARS = """
+SELECT bar.timestamp, bar.open, bar.high, bar.low, bar.close, known.row_values
+FROM (
+    SELECT timestamp, open, high, low, close FROM stock_aggs
+    WHERE symbol = %(symbol)s AND timeframe = %(timeframe)s AND timestamp > %(after)s
+    ORDER BY timestamp LIMIT %(limit)s
+) bar
+CROSS JOIN LATERAL (
+    SELECT array_agg(value::float8 ORDER BY feature_name COLLATE "C") AS row_values
+    FROM features
+    WHERE symbol = %(symbol)s AND timeframe = %(timeframe)s AND timestamp = bar.timestamp
+      AND feature_name = ANY(%(names)s)
+    HAVING count(*) = %(width)s
+) known
+ORDER BY bar.timestamp
+"""
+
+_NEWEST_BAR = """
+SELECT max(timestamp) FROM stock_aggs WHERE symbol = %(symbol)s AND timeframe = %(timeframe)s
+"""
+
+
+@dataclass(frozen=True)
+class FeaturedBar:
+    """A bar and the features known at its end, in the order of the names asked for."""
+
+    bar: Bar
+    features: tuple[float, ...]
+
+
+def read_new_bars(
+    database: Database, market: Market, names: Sequence[str], after: datetime, limit: int
+) -> list[FeaturedBar]:
+    """Return the next bars after `after` that have all features, among the next `limit` bars."""
+    rows = database.query(
+        _NEW_BARS,
+        {
+            "symbol": market.symbol,
+            "timeframe": market.timeframe,
+            "after": after,
+            "limit": limit,
+            "names": list(names),
+            "width": len(names),
+        },
+    )
+    # The query's columns come in name order; the model wants the order of `names`.
+    order = [sorted(names).index(name) for name in names]
+    return [
+        FeaturedBar(Bar(*row[:5]), tuple(row[5][position] for position in order)) for row in rows
+    ]
+
+
+def read_newest_bar(database: Database, market: Market) -> datetime | None:
+    """Return the time of the newest stored bar, with or without features."""
+    parameters = {"symbol": market.symbol, "timeframe": market.timeframe}
+    newest: datetime | None = database.query(_NEWEST_BAR, parameters)[0][0]
+    return newest
