@@ -6,7 +6,7 @@ SHELL := /bin/bash
 
 PYTHON ?= python3
 CACHE := $(or $(TRADING_OPERATOR_CACHE),$(HOME)/.cache/trading-operator)
-VENV := $(CACHE)/venv/$(shell cat requirements/test.txt 2>/dev/null | sha256sum | cut -c1-16)
+VENV := $(CACHE)/venv/$(shell cat requirements/test.txt requirements/recorded-data.txt | sha256sum | cut -c1-16)
 BIN := $(VENV)/bin
 export PYTHONPATH := operator:.
 # CLUSTER: auto (kind where Docker runs, else the embedded one), current (your kubeconfig), kind, embedded.
@@ -24,10 +24,11 @@ demo-down: ## Remove everything that the demo made, also after a run that was ki
 test: check test-unit test-contract test-services test-integration test-e2e ## All tests, on a fresh machine too
 
 venv: $(BIN)/.done
-$(BIN)/.done: requirements/test.txt
+$(BIN)/.done:
 	@echo "Installing the Python packages of the tests (about 1 minute the first time)"
 	@$(PYTHON) -m venv --clear $(VENV)
 	@$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements/test.txt
+	@$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes --no-deps -r requirements/recorded-data.txt
 	@touch $@
 
 setup: ## Debian packages and the cluster's programs (built from source once, about 7 minutes)

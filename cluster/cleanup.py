@@ -18,13 +18,24 @@ from cluster.processes import ProcessTable, end_processes, find_own_processes, r
 SHIM = "containerd-shim-runc-v2"
 SHIM_ADDRESSES = "containerd/io.containerd.runtime.v2.task/*/*/address"
 CNI_RESULTS = Path("/var/lib/cni/results")
+# Fixed in the kubelet, whatever its root folder is.
+DEVICE_PLUGINS = Path("/var/lib/kubelet/device-plugins")
 CONTAINER_LOG_LINKS = Path("/var/log/containers")
+SHIM_SOCKETS = Path("/run/containerd/s")
+# Others may have files there; removed only when empty, the inner ones first.
+SHARED_FOLDERS = tuple(
+    folder
+    for inner in (CNI_RESULTS, DEVICE_PLUGINS, SHIM_SOCKETS)
+    for folder in (inner, inner.parent)
+)
 # First what would start containers again.
 STOPPED_FIRST = ("kubelet", "kube-controller-manager", "kube-scheduler", "kwok")
 
 
 def delete_cluster(layout: Layout) -> None:
     """End a cluster and remove all its traces; safe when nothing runs, or half of it."""
+    # First, so that a start after a half-way end begins from nothing instead of repairing.
+    layout.complete_marker.unlink(missing_ok=True)
     table = ProcessTable(layout.pids, layout.logs)
     for name in STOPPED_FIRST:
         table.stop(name, grace_seconds=0)
@@ -40,10 +51,15 @@ def delete_cluster(layout: Layout) -> None:
 
 def delete_containers(layout: Layout, table: ProcessTable) -> None:
     """End all containers, then their shims, which outlive containerd, then forget them."""
+    # Read first: containerd forgets where a shim's socket was when the shim ends.
+    files = layout.state.glob(SHIM_ADDRESSES)
+    sockets = [Path(file.read_text().strip().removeprefix("unix://")) for file in files]
     for folder in find_cgroup_roots():
         end_processes(read_cgroup_processes(folder), grace_seconds=0)
     shims = [pid for pid in find_own_processes(layout.state) if _is_shim(pid)]
     end_processes(shims, grace_seconds=0)
+    for socket in sockets:
+        socket.unlink(missing_ok=True)
     if table.pid_of("containerd"):
         with suppress(ClusterError):  # The next start forgets them otherwise.
             forget_containers(layout)
@@ -76,8 +92,6 @@ def read_cgroup_processes(folder: Path) -> list[int]:
 
 def delete_node_traces(layout: Layout) -> None:
     """Remove what a node leaves outside its state folder; mounts too."""
-    for address in layout.state.glob(SHIM_ADDRESSES):
-        Path(address.read_text().strip().removeprefix("unix://")).unlink(missing_ok=True)
     unmount_below(layout.state)
     networking.delete_bridge()
     networking.delete_rules()
@@ -87,8 +101,20 @@ def delete_node_traces(layout: Layout) -> None:
     for link in CONTAINER_LOG_LINKS.glob("*.log"):
         if link.is_symlink() and os.readlink(link).startswith(f"{layout.state}/"):
             link.unlink()
-    for result in CNI_RESULTS.glob(f"{CNI_NETWORK}-*"):
-        result.unlink(missing_ok=True)
+    delete_network_results(CNI_RESULTS)
+    for name in ("kubelet.sock", "kubelet_internal_checkpoint"):
+        (DEVICE_PLUGINS / name).unlink(missing_ok=True)
+    for folder in SHARED_FOLDERS:
+        with suppress(OSError):  # Not ours alone, or not there.
+            folder.rmdir()
+
+
+def delete_network_results(folder: Path) -> None:
+    """Remove what the network plugins remember of our pods, loopback interfaces included."""
+    for result in folder.glob(f"{CNI_NETWORK}-*"):
+        pod = result.name.removeprefix(f"{CNI_NETWORK}-").split("-")[0]
+        for file in folder.glob(f"*-{pod}-*"):
+            file.unlink(missing_ok=True)
 
 
 def delete_cgroup(folder: Path) -> None:

@@ -1,5 +1,6 @@
 """Refusing to start where somebody else's cluster already uses what we would use."""
 
+import errno
 import ipaddress
 import json
 import socket
@@ -41,20 +42,25 @@ def find_foreign_node_programs() -> list[str]:
 
 
 def is_port_taken(host: str, port: int, seconds: float = 5.0) -> bool:
-    """Tell whether something goes on answering on an address of this machine."""
+    """Tell whether another program keeps listening on an address of this machine."""
     # The threads of a killed process hold its sockets for a moment after it is gone.
     deadline = time.monotonic() + seconds
-    while answers := _answers(host, port):
+    while taken := _is_in_use(host, port):
         if time.monotonic() > deadline:
             break
         time.sleep(0.1)
-    return answers
+    return taken
 
 
-def _answers(host: str, port: int) -> bool:
+def _is_in_use(host: str, port: int) -> bool:
+    # Binding, not connecting: an address that is not ours yet may answer from elsewhere.
     with socket.socket() as probe:
-        probe.settimeout(1.0)
-        return probe.connect_ex((host, port)) == 0
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+        except OSError as error:
+            return error.errno == errno.EADDRINUSE
+    return False
 
 
 def check_conflicts(layout: Layout) -> None:

@@ -20,8 +20,8 @@ from cluster.progress import Progress, Step
 
 POLL_SECONDS = 0.1
 IMAGES_BYTES = 3 * packages.GIB
-NODE_STEPS = 8
-CONTROL_PLANE_STEPS = 5
+NODE_STEPS = 7
+CONTROL_PLANE_STEPS = 4
 
 
 def build_control_components(layout: Layout) -> list[Component]:
@@ -58,6 +58,8 @@ class EmbeddedCluster:
         self._progress = progress
         self._fake_node_count = fake_node_count
         self._table = ProcessTable(layout.pids, layout.logs)
+        # Only these are expected to run while others still wait for their turn.
+        self._started: set[str] = set()
 
     def read_state(self) -> dict[str, int | None]:
         """Return the pid of every component, None for one that does not run."""
@@ -101,6 +103,7 @@ class EmbeddedCluster:
         self._start_all()
 
     def _start_all(self) -> None:
+        self._started.clear()
         self._progress = self._progress.of(
             NODE_STEPS if self._layout.profile.has_node else CONTROL_PLANE_STEPS
         )
@@ -116,8 +119,7 @@ class EmbeddedCluster:
             self._start_node()
         else:
             self._start_fake_nodes()
-        with self._step("starting volumes", storage.build_storage_provisioner(self._layout)):
-            self._apply(storage.storage_manifest(self._layout))
+        self._table.start(storage.build_storage_provisioner(self._layout))
         self._layout.complete_marker.touch()
 
     def _start_control_plane(self) -> None:
@@ -126,6 +128,9 @@ class EmbeddedCluster:
             self._wait("kube-apiserver", "did not become ready", self._api_ready, step)
         with self._step("starting the controller manager and the scheduler", *others) as step:
             self._wait("kube-controller-manager", "made no account", self._accounts_made, step)
+            # Before the programs start that end when these permissions are missing.
+            for manifest in self._manifests():
+                self._apply(manifest)
 
     def _start_fake_nodes(self) -> None:
         what = f"starting {self._fake_node_count} fake nodes"
@@ -164,11 +169,14 @@ class EmbeddedCluster:
         layout = self._layout
         runtime = (node.build_kubelet(layout), node.build_kube_proxy(layout))
         with self._step("starting the kubelet and kube-proxy", *runtime) as step:
-            self._wait("kubelet", "made no node ready", self._nodes_ready, step)
+            self._wait("kubelet", "made no node ready", self._kubelet_ready, step)
         addons = (node.build_coredns(layout), node.build_metrics_server(layout))
         with self._step("starting DNS and metrics", *addons) as step:
-            self._apply(layout.config / "addons.yaml")
             self._wait("metrics-server", "is not available", self._metrics_ready, step)
+
+    def _manifests(self) -> list[Path]:
+        addons = [self._layout.config / "addons.yaml"] if self._layout.profile.has_node else []
+        return [storage.storage_manifest(self._layout), *addons]
 
     def _apply(self, manifest: Path) -> None:
         kubectl = [self._layout.program("kubectl"), "--kubeconfig", str(self._layout.kubeconfig)]
@@ -180,6 +188,7 @@ class EmbeddedCluster:
         with self._progress.step(what) as step:
             for component in components:
                 self._table.start(component)
+                self._started.add(component.name)
             yield step
 
     def _wait(
@@ -187,7 +196,7 @@ class EmbeddedCluster:
     ) -> None:
         deadline = time.monotonic() + seconds
         while not check():
-            for started in self._table.names():
+            for started in self._started:
                 if self._table.pid_of(started) is None:
                     raise build_component_error(started, "ended", self._table.log_of(started))
             if time.monotonic() > deadline:
@@ -221,6 +230,10 @@ class EmbeddedCluster:
         if self._layout.profile.has_node:
             return NODE_NAME in ready
         return len(ready) >= self._fake_node_count
+
+    def _kubelet_ready(self) -> bool:
+        # The node's own word outlives a killed kubelet by a minute: ask the new one too.
+        return node.kubelet_answers() and self._nodes_ready()
 
     def _metrics_ready(self) -> bool:
         return self._exists("/apis/metrics.k8s.io/v1beta1/nodes")

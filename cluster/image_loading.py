@@ -73,16 +73,18 @@ def build_index(index: dict[str, Any]) -> bytes:
     return json.dumps({**index, "manifests": manifests}).encode()
 
 
-def write_archive(folder: Path, stream: IO[bytes]) -> None:
-    """Write an OCI layout folder as a tar stream."""
+def write_archive(folder: Path, stream: IO[bytes], present: frozenset[str] = frozenset()) -> None:
+    """Write an OCI layout folder as a tar stream, without the blobs that the reader has."""
     index = build_index(read_index(folder))
-    with tarfile.open(fileobj=stream, mode="w|", format=tarfile.PAX_FORMAT) as archive:
+    # Links are followed: layouts of images with common layers may share the files.
+    with tarfile.open(fileobj=stream, mode="w|", dereference=True) as archive:
         archive.add(folder / "oci-layout", "oci-layout")
         entry = tarfile.TarInfo("index.json")
         entry.size = len(index)
         archive.addfile(entry, io.BytesIO(index))
         for blob in sorted((folder / "blobs" / "sha256").iterdir()):
-            archive.add(blob, f"blobs/sha256/{blob.name}")
+            if f"sha256:{blob.name}" not in present:
+                archive.add(blob, f"blobs/sha256/{blob.name}")
 
 
 def plan_imports(
@@ -99,13 +101,14 @@ def plan_imports(
 
 def import_layout(layout: Layout, folder: Path) -> None:
     """Import one OCI layout folder into the node's containerd."""
+    present = frozenset(run(ctr(layout, "content", "ls", "-q")).split())
     command = ctr(layout, "images", "import", "--snapshotter", "overlayfs", "-")
     log = layout.logs / "image-import.log"
     with log.open("wb") as output:
         importer = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=output, stderr=output)
         assert importer.stdin is not None
         try:
-            write_archive(folder, importer.stdin)
+            write_archive(folder, importer.stdin, present)
             importer.stdin.close()
         except BrokenPipeError:
             pass  # The importer's own words, below, say why it went away.

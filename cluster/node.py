@@ -1,7 +1,9 @@
 """The real node: containerd, kubelet, kube-proxy, CoreDNS, metrics-server."""
 
 import base64
+import http
 import os
+import urllib.request
 from pathlib import Path
 from string import Template
 
@@ -85,6 +87,16 @@ def build_kubelet(layout: Layout) -> Component:
         f"--node-ip={BRIDGE_ADDRESS}",
     )
     return Component("kubelet", command)
+
+
+def kubelet_answers() -> bool:
+    """Tell whether the kubelet calls itself healthy."""
+    try:
+        with urllib.request.urlopen(f"http://{BRIDGE_ADDRESS}:10248/healthz", timeout=2) as answer:
+            healthy: bool = answer.status == http.HTTPStatus.OK
+            return healthy
+    except OSError:
+        return False
 
 
 def build_kube_proxy(layout: Layout) -> Component:

@@ -5,7 +5,7 @@ import shutil
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-from cluster.commands import run, succeeds
+from cluster.commands import build_search_path, run
 from cluster.errors import ClusterError
 
 GIB = 1 << 30
@@ -24,7 +24,9 @@ PROGRAM_PACKAGES: Mapping[str, str] = {
     "buildah": "buildah",
     "skopeo": "skopeo",
 }
-CERTIFICATES = Path("/etc/ssl/certs/ca-certificates.crt")
+
+
+CONTROL_PLANE_PROGRAMS = ("openssl",)
 
 
 def plan_packages(programs: Iterable[str]) -> list[str]:
@@ -32,10 +34,10 @@ def plan_packages(programs: Iterable[str]) -> list[str]:
     return sorted({PROGRAM_PACKAGES[program] for program in programs})
 
 
-def read_missing_programs() -> list[str]:
-    """Return the needed programs that this machine lacks."""
-    path = f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin:/usr/bin:/bin"
-    return [program for program in PROGRAM_PACKAGES if shutil.which(program, path=path) is None]
+def read_missing_programs(programs: Iterable[str]) -> list[str]:
+    """Return those programs that this machine lacks."""
+    path = build_search_path()
+    return [program for program in programs if shutil.which(program, path=path) is None]
 
 
 def install_packages(packages: list[str]) -> None:
@@ -51,12 +53,17 @@ def install_packages(packages: list[str]) -> None:
         raise ClusterError(
             f"this machine has no apt-get; install by its own means: {' '.join(packages)}"
         )
-    environment = {"DEBIAN_FRONTEND": "noninteractive"}
     install = ["apt-get", "install", "-y", "-q", "--no-install-recommends", *packages]
-    # A stale package list is the usual reason for a failed installation.
-    if not succeeds(install, timeout=900):
-        run(["apt-get", "update", "-q"], environment=environment, timeout=600)
-        run(install, environment=environment, timeout=900)
+    try:
+        _run_apt(install)
+    except ClusterError:
+        # A stale package list is the usual reason.
+        _run_apt(["apt-get", "update", "-q"])
+        _run_apt(install)
+
+
+def _run_apt(command: list[str]) -> None:
+    run(command, environment={"DEBIAN_FRONTEND": "noninteractive"}, timeout=900)
 
 
 def check_root() -> None:

@@ -14,11 +14,11 @@ from cluster.commands import run
 from cluster.embedded import EmbeddedCluster, check_machine
 from cluster.errors import ClusterError
 from cluster.layout import NODE, Layout, Profile, build_layout, cache_dir, state_dir, state_root
+from cluster.packages import CONTROL_PLANE_PROGRAMS
 from cluster.pause_image import ensure_pause_layout
 from cluster.progress import Progress
 
 AUTO = "auto"
-SETUP_STEPS = 2
 
 
 @dataclass(frozen=True)
@@ -63,8 +63,9 @@ class Embedded:
         """Check the machine, install packages, build the programs."""
         layout = self._layout()
         check_machine(layout)
-        progress = self._progress.of(SETUP_STEPS)
-        missing = packages.plan_packages(packages.read_missing_programs())
+        needed = packages.PROGRAM_PACKAGES if layout.profile.has_node else CONTROL_PLANE_PROGRAMS
+        missing = packages.plan_packages(packages.read_missing_programs(needed))
+        progress = self._progress.of(2 if missing else 1)
         if missing:
             with progress.step(f"installing {' '.join(missing)} (about half a minute)"):
                 packages.install_packages(missing)
@@ -234,6 +235,11 @@ class _Recorded:
         self.load_images = provider.load_images
 
     def up(self) -> None:
+        running = read_recorded_provider()
+        if running not in (None, self._name):
+            raise ClusterError(
+                f"a cluster of provider {running} is up: end it with `python3 -m cluster down`"
+            )
         _record().parent.mkdir(parents=True, exist_ok=True)
         _record().write_text(self._name, encoding="utf-8")
         self._provider.up()

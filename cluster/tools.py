@@ -137,7 +137,7 @@ def ensure_tools(progress: Progress) -> Path:
     if are_built(folder):
         return folder
     folder.parent.mkdir(parents=True, exist_ok=True)
-    what = "building Kubernetes, etcd, helm, kwok, CoreDNS, metrics-server (first time ~8 min on 2 cores)"
+    what = "building Kubernetes, etcd, helm, kwok, CoreDNS, metrics-server (~8 min the first time)"
     with progress.step(what) as step:
         _build(folder, step)
     return folder

@@ -58,7 +58,7 @@ def bring_up(cluster: str) -> None:
     tools = prepare_cluster(cluster)
     say("The operator: helm install trading-operator")
     install_operator(tools, local_images=cluster != "current")
-    say(f"The trading system: kubectl apply -f examples/autonomous/ (namespace {NAMESPACE})")
+    say(f"The trading system: kubectl apply -k examples/autonomous (namespace {NAMESPACE})")
     apply_system(tools)
     seconds = wait_until_ready(tools, NAMESPACE, SYSTEM, READY_TIMEOUT)
     print(f"\n  Ready after {seconds:.0f} s.\n")

@@ -5,12 +5,12 @@ import sys
 from pathlib import Path
 
 from images.build import build_images, make_rootfs, plan_images, prune
-from images.builders import BuilderMissing, choose_builder
+from images.builders import BuilderMissingError, choose_builder
 from images.cache import read_cache
 from images.catalogue import IMAGES
 from images.layout import read_config
-from images.lock import LockFailed, lock_requirements
-from images.progress import StepFailed
+from images.lock import LockError, lock_requirements
+from images.progress import StepError
 from images.sandbox import Sandbox
 
 
@@ -53,7 +53,7 @@ def _run(options: argparse.Namespace) -> int:
 
 
 def _lock(options: argparse.Namespace) -> int:
-    lock_requirements()
+    lock_requirements(options.upgrade)
     return 0
 
 
@@ -79,7 +79,9 @@ def build_parser() -> argparse.ArgumentParser:
     ):
         command = commands.add_parser(name, help=summary, description=summary)
         command.set_defaults(action=action)
-        if name != "lock":
+        if name == "lock":
+            command.add_argument("--upgrade", action="store_true", help="take newer versions")
+        else:
             command.add_argument("--builder", choices=("buildah", "docker"))
         if name in ("build", "layouts"):
             command.add_argument("names", nargs="*", metavar="NAME", help=f"of {every}; or all")
@@ -104,7 +106,7 @@ def main() -> int:
     options.arguments = words[words.index("--") + 1 : -1]
     try:
         code: int = options.action(options)
-    except (StepFailed, BuilderMissing, LockFailed, OSError, ValueError) as error:
+    except (StepError, BuilderMissingError, LockError, OSError, ValueError) as error:
         print(f"images: {error}", file=sys.stderr)
         return 1
     return code

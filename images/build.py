@@ -2,7 +2,7 @@
 
 import shutil
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,6 +14,8 @@ from images.layout import read_size, share_blobs, unpack
 from images.progress import open_log, say, step
 
 MEGABYTE = 1_000_000
+# Layers, layouts and one unpacked image; a full disk half-way would waste minutes.
+NEEDED_BYTES = 4_000 * MEGABYTE
 
 
 @dataclass(frozen=True)
@@ -30,7 +32,7 @@ def plan_images(names: Sequence[str], base_key: str) -> list[Planned]:
     keys = {DEBIAN: base_key}
     planned: list[Planned] = []
     for image in select_images(list(names)):
-        recipe = read_recipe(REPOSITORY, image.containerfile, {}, keys[image.base])
+        recipe = read_recipe(REPOSITORY, image.containerfile, keys[image.base])
         keys[image.name] = compute_key(REPOSITORY, recipe)
         planned.append(Planned(image, recipe, keys[image.name]))
     return planned
@@ -56,6 +58,11 @@ def _build_missing(planned: list[Planned], builder: Builder, cache: Cache) -> No
     # Looked at again: another build may have made them while this one waited for the lock.
     missing = [item for item in planned if not _layout(cache, item).exists()]
     cache.discard_unfinished()
+    if missing and shutil.disk_usage(cache.root).free < NEEDED_BYTES:
+        raise OSError(
+            f"{cache.root} needs {NEEDED_BYTES // MEGABYTE} MB free: make room there, "
+            "or set TRADING_OPERATOR_CACHE to a folder on another disk"
+        )
     builder.prepare(open_log(cache.log("prepare")))
     debian = cache.layout(DEBIAN, builder.base_key())
     total = len(missing) + (not debian.exists())
@@ -74,7 +81,7 @@ def _build_debian(label: str, builder: Builder, cache: Cache, layout: Path) -> N
                 unfinished.mkdir()
                 notes.append("taken from the registry")
                 return
-            share_blobs(unfinished, cache.root / "blobs")
+            share_blobs(unfinished, cache.blobs)
         notes.append(f"{read_size(layout) // MEGABYTE} MB")
 
 
@@ -85,10 +92,9 @@ def _build_one(label: str, item: Planned, builder: Builder, cache: Cache) -> Non
         with cache.publish(layout) as unfinished:
             context = unfinished.with_name("context")
             write_context(REPOSITORY, item.recipe, context)
-            arguments: Mapping[str, str] = item.recipe.arguments
-            job = Job(item.image, context, arguments, item.recipe.base_key, item.key)
+            job = Job(item.image, context, item.recipe.base_key, item.key)
             builder.build(job, unfinished, log)
-            share_blobs(unfinished, cache.root / "blobs")
+            share_blobs(unfinished, cache.blobs)
         notes.append(f"{read_size(layout) // MEGABYTE} MB")
 
 
@@ -116,7 +122,7 @@ def prune(builder: Builder, cache: Cache) -> list[str]:
         removed = sorted(found - kept - {cache.root / "rootfs"})
         for path in removed:
             shutil.rmtree(path)
-        for blob in (cache.root / "blobs").glob("*"):
+        for blob in cache.blobs.glob("*"):
             if blob.stat().st_nlink == 1:
                 blob.unlink()
         builder.prune(open_log(cache.log("prune")))

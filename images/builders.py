@@ -5,23 +5,24 @@ import shutil
 import ssl
 import subprocess
 import tarfile
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
 from images.cache import Cache
-from images.catalogue import DEBIAN, Image
+from images.catalogue import BY_NAME, DEBIAN, Image
 from images.debian import SUITE, compute_debian_key, make_rootfs
-from images.layout import write_layout, write_reference
+from images.layout import link_blobs, unpack_layers, write_reference
 from images.progress import Log
 
 NEEDED_TOOLS = {"buildah": "buildah", "debootstrap": "debootstrap", "unshare": "util-linux"}
 LOCAL = "localhost/trading-operator"
 PROBE_SECONDS = 10
+# LAYOUT, REFERENCE in it, NAME to give.
+LOAD_SCRIPT = 'set -e; tar -C "$1" -c . | docker load; docker tag "$2" "$3"'
 
 
-class BuilderMissing(Exception):
+class BuilderMissingError(Exception):
     """No way to build images here; the message says what to install."""
 
 
@@ -31,7 +32,6 @@ class Job:
 
     image: Image
     context: Path
-    arguments: Mapping[str, str]
     base_key: str
     key: str
 
@@ -67,8 +67,11 @@ def _secret_options() -> list[str]:
     return ["--secret", f"id=ca,src={bundle}"] if bundle.is_file() else []
 
 
-def _argument_options(arguments: Mapping[str, str]) -> list[str]:
-    return [f"--build-arg={name}={value}" for name, value in arguments.items()]
+def build_options(job: Job, name: str, base: str | None) -> list[str]:
+    """What both tools are asked for; without a base the Containerfile's own one is taken."""
+    chosen = [] if base is None else [f"--build-arg=BASE={base}"]
+    file = ["--file", str(job.image.containerfile), str(job.context)]
+    return [*chosen, *_secret_options(), "--tag", name, *file]
 
 
 @dataclass(frozen=True)
@@ -104,12 +107,8 @@ class Buildah:
         """Build with the layer cache on, so that a changed file redoes only what follows it."""
         base = self._load(job.image.base, job.base_key, log)
         name = f"{LOCAL}/{job.image.name}:{job.key}"
-        log.run(
-            [*self._command(), "bud", "--isolation", "chroot", "--layers", "--format", "oci"]
-            + ["--pull-never", f"--build-arg=BASE={base}"]
-            + [*_argument_options(job.arguments), *_secret_options(), "--tag", name]
-            + ["--file", str(job.image.containerfile), str(job.context)]
-        )
+        options = ["--isolation", "chroot", "--layers", "--format", "oci", "--pull-never"]
+        log.run([*self._command(), "bud", *options, *build_options(job, name, base)])
         self._write_layout(name, layout, job.image.reference, log)
 
     def _command(self) -> list[str]:
@@ -128,17 +127,17 @@ class Buildah:
         return local
 
     def _write_layout(self, name: str, layout: Path, reference: str, log: Log) -> None:
-        # Uncompressed: these layouts do not travel, and packing takes longer than all the rest.
-        # This tool packs whatever it writes as a layout, but not what it writes as a folder.
-        folder = layout.with_name("pushed")
-        options = ["--quiet", "--disable-compression", "--format", "oci"]
-        log.run([*self._command(), "push", *options, name, f"dir:{folder}"])
-        write_layout(folder, layout, reference)
+        link_blobs(self.cache.blobs, layout)
+        target = f"oci:{layout}:{reference}"
+        log.run([*self._command(), "push", "--quiet", "--format", "oci", name, target])
+        unpack_layers(layout)
 
 
 @dataclass(frozen=True)
 class Docker:
     """Builds with a running Docker engine, on Debian's image from the registry."""
+
+    cache: Cache
 
     def base_key(self) -> str:
         """The key of the base; the engine keeps the image that it pulled."""
@@ -156,13 +155,25 @@ class Docker:
 
     def build(self, job: Job, layout: Path, log: Log) -> None:
         """Build in the engine and save the image as a layout; needs Docker 25 or newer."""
-        log.run(
-            ["docker", "build", "--tag", job.image.reference, *_argument_options(job.arguments)]
-            + [*_secret_options(), "--file", str(job.image.containerfile), str(job.context)]
-        )
+        name = f"{LOCAL}/{job.image.name}:{job.key}"
+        options = build_options(job, name, self._load(job, log))
+        log.run(["docker", "build", "--tag", job.image.reference, *options])
         archive = layout.with_name("image.tar")
         log.run(["docker", "save", "--output", str(archive), job.image.reference])
         unpack_archive(archive, layout, job.image.reference)
+        unpack_layers(layout)
+
+    def _load(self, job: Job, log: Log) -> str | None:
+        """The name of a base made here, read back from its layout if the engine lost it."""
+        if job.image.base == DEBIAN:
+            return None
+        base = BY_NAME[job.image.base]
+        local = f"{LOCAL}/{base.name}:{job.base_key}"
+        known = ["docker", "image", "inspect", local]
+        if subprocess.run(known, capture_output=True, check=False).returncode:
+            layout = str(self.cache.layout(base.name, job.base_key))
+            log.run(["sh", "-c", LOAD_SCRIPT, "sh", layout, base.reference, local])
+        return local
 
 
 def unpack_archive(archive: Path, layout: Path, reference: str) -> None:
@@ -171,7 +182,7 @@ def unpack_archive(archive: Path, layout: Path, reference: str) -> None:
         tar.extractall(layout, filter="data")
     archive.unlink()
     if not (layout / "oci-layout").exists():
-        raise BuilderMissing("docker save wrote no OCI layout: update Docker to 25 or newer")
+        raise BuilderMissingError("docker save wrote no OCI layout: update Docker to 25 or newer")
     write_reference(layout, reference)
 
 
@@ -187,12 +198,16 @@ def _docker_answers() -> bool:
 
 
 def choose_builder(wanted: str | None, cache: Cache) -> Builder:
-    """Docker if its engine answers, else buildah; raise BuilderMissing with the mend."""
+    """Docker if its engine answers, else buildah; raise BuilderMissingError with the mend."""
     if wanted == "docker" or (wanted is None and _docker_answers()):
-        return Docker()
+        return Docker(cache)
     missing = [package for tool, package in NEEDED_TOOLS.items() if shutil.which(tool) is None]
     if missing:
-        raise BuilderMissing(f"run: apt-get install --no-install-recommends {' '.join(missing)}")
+        raise BuilderMissingError(
+            f"run: apt-get install --no-install-recommends {' '.join(missing)}"
+        )
     if os.geteuid() != 0:
-        raise BuilderMissing("building without Docker needs root: run it as root, or start Docker")
+        raise BuilderMissingError(
+            "building without Docker needs root: run it as root, or start Docker"
+        )
     return Buildah(cache)

@@ -28,6 +28,11 @@ class Cache:
         """The builder's own layer store."""
         return self.root / "storage"
 
+    @property
+    def blobs(self) -> Path:
+        """The blobs of all layouts, each once; the layouts hold hard links."""
+        return self.root / "blobs"
+
     def layout(self, name: str, key: str) -> Path:
         """The OCI layout of an image."""
         return self.root / name / key

@@ -4,12 +4,12 @@ import hashlib
 import json
 import os
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 # Part of every key: raised when this package starts to build differently from the same files.
-FORMAT = 2
+FORMAT = 3
 # A fixed time and fixed modes, so that a fresh clone hits the layer cache of an older one.
 FILE_TIME = 1_577_836_800
 
@@ -20,7 +20,6 @@ class Recipe:
 
     containerfile: Path
     files: tuple[Path, ...]
-    arguments: Mapping[str, str]
     base_key: str
 
 
@@ -49,12 +48,10 @@ def read_files(root: Path, paths: list[str], containerfile: Path) -> Iterator[Pa
         yield from (file for file in relative if _is_source(file))
 
 
-def read_recipe(
-    root: Path, containerfile: Path, arguments: Mapping[str, str], base_key: str
-) -> Recipe:
+def read_recipe(root: Path, containerfile: Path, base_key: str) -> Recipe:
     """Gather what decides an image from its Containerfile."""
     files = read_files(root, read_copied_paths(containerfile), containerfile)
-    return Recipe(containerfile, tuple(sorted(set(files))), arguments, base_key)
+    return Recipe(containerfile, tuple(sorted(set(files))), base_key)
 
 
 def _mode(path: Path) -> int:
@@ -70,7 +67,6 @@ def compute_key(root: Path, recipe: Recipe) -> str:
             [str(file), _mode(root / file), hashlib.sha256((root / file).read_bytes()).hexdigest()]
             for file in recipe.files
         ],
-        "arguments": dict(recipe.arguments),
         "base": recipe.base_key,
     }
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:32]

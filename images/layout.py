@@ -1,5 +1,6 @@
 """OCI image layouts on disk: names, shared blobs, unpacking."""
 
+import gzip
 import hashlib
 import json
 import os
@@ -12,6 +13,7 @@ from typing import Any
 
 REFERENCE = "org.opencontainers.image.ref.name"
 WHITEOUT = ".wh."
+CHUNK_BYTES = 1 << 20
 OPAQUE = ".wh..wh..opq"
 
 
@@ -55,24 +57,46 @@ def write_reference(layout: Path, reference: str) -> None:
     (layout / "index.json").write_text(json.dumps(index))
 
 
-def write_layout(folder: Path, layout: Path, reference: str) -> None:
-    """Move a pushed folder (manifest.json beside its blobs) into a new layout."""
+def link_blobs(pool: Path, layout: Path) -> None:
+    """Put every shared blob into a layout that is to be filled: a builder writes none twice."""
     blobs = layout / "blobs" / "sha256"
     blobs.mkdir(parents=True)
-    manifest = (folder / "manifest.json").read_bytes()
-    digest = hashlib.sha256(manifest).hexdigest()
-    (folder / "manifest.json").rename(blobs / digest)
-    (folder / "version").unlink()
-    for blob in folder.iterdir():
-        blob.rename(blobs / blob.name)
-    entry = {
-        "mediaType": json.loads(manifest)["mediaType"],
-        "digest": f"sha256:{digest}",
-        "size": len(manifest),
-        "annotations": {REFERENCE: reference},
-    }
-    (layout / "oci-layout").write_text('{"imageLayoutVersion": "1.0.0"}')
-    (layout / "index.json").write_text(json.dumps({"schemaVersion": 2, "manifests": [entry]}))
+    for blob in pool.glob("*"):
+        os.link(blob, blobs / blob.name)
+
+
+def unpack_layers(layout: Path) -> None:
+    """Replace packed layers by plain ones and drop every blob that the image does not hold.
+
+    Layouts do not travel; a layer that keeps its plain digest is known again by every image.
+    """
+    index = _read_json(layout / "index.json")
+    manifest = read_manifest(layout)
+    for layer in manifest["layers"]:
+        if layer["mediaType"].endswith("+gzip"):
+            layer.update(_unpack_layer(layout, layer))
+    text = json.dumps(manifest).encode()
+    digest = hashlib.sha256(text).hexdigest()
+    (layout / "blobs" / "sha256" / digest).write_bytes(text)
+    index["manifests"][0].update(digest=f"sha256:{digest}", size=len(text))
+    (layout / "index.json").write_text(json.dumps(index))
+    held = {manifest["config"]["digest"], *(layer["digest"] for layer in manifest["layers"])}
+    for blob in (layout / "blobs" / "sha256").iterdir():
+        if f"sha256:{blob.name}" not in held | {f"sha256:{digest}"}:
+            blob.unlink()
+
+
+def _unpack_layer(layout: Path, layer: dict[str, Any]) -> dict[str, Any]:
+    """Write a layer without its packing; give what changes in its descriptor."""
+    plain, digest, size = layout / "unpacked", hashlib.sha256(), 0
+    with gzip.open(_blob(layout, layer["digest"])) as packed, plain.open("wb") as file:
+        while chunk := packed.read(CHUNK_BYTES):
+            digest.update(chunk)
+            size += file.write(chunk)
+    name = f"sha256:{digest.hexdigest()}"
+    plain.replace(_blob(layout, name))
+    media_type = layer["mediaType"].removesuffix("+gzip")
+    return {"mediaType": media_type, "digest": name, "size": size}
 
 
 def read_config(layout: Path) -> ImageConfig:
@@ -112,11 +136,8 @@ def unpack(layout: Path, target: Path) -> None:
     for layer in read_manifest(layout)["layers"]:
         blob = _blob(layout, layer["digest"])
         _remove_whiteouts(blob, target)
-        subprocess.run(
-            ["tar", "-x", "--numeric-owner", "-p", "--exclude", f"{WHITEOUT}*", "-f", blob]
-            + ["-C", target],
-            check=True,
-        )
+        command = ["tar", "-x", "--numeric-owner", "-p", "--exclude", f"{WHITEOUT}*"]
+        subprocess.run([*command, "-f", str(blob), "-C", str(target)], check=True)
 
 
 def _remove_whiteouts(blob: Path, target: Path) -> None:
@@ -124,7 +145,9 @@ def _remove_whiteouts(blob: Path, target: Path) -> None:
         marks = [Path(name) for name in archive.getnames() if WHITEOUT in name]
     for mark in marks:
         folder = target / mark.parent
-        gone = folder.iterdir() if mark.name == OPAQUE else [folder / mark.name.removeprefix(WHITEOUT)]
+        gone = (
+            folder.iterdir() if mark.name == OPAQUE else [folder / mark.name.removeprefix(WHITEOUT)]
+        )
         for path in list(gone):
             if path.is_dir() and not path.is_symlink():
                 shutil.rmtree(path)

@@ -13,7 +13,7 @@ STILL_THERE_SECONDS = 15.0
 TAIL_LINES = 30
 
 
-class StepFailed(Exception):
+class StepError(Exception):
     """A command of a step failed; the message holds the end of its log."""
 
 
@@ -24,7 +24,7 @@ class Log:
     path: Path
 
     def run(self, command: Sequence[str], env: Mapping[str, str] | None = None) -> None:
-        """Run a command to its end; raise StepFailed with the log's tail when it fails."""
+        """Run a command to its end; raise StepError with the log's tail when it fails."""
         with self.path.open("a") as file:
             file.write(f"$ {' '.join(command)}\n")
             file.flush()
@@ -37,7 +37,7 @@ class Log:
                 check=False,
             )
         if done.returncode:
-            raise StepFailed(self._failure(command, done.returncode))
+            raise StepError(self._failure(command, done.returncode))
 
     def _failure(self, command: Sequence[str], code: int) -> str:
         tail = self.path.read_text(errors="replace").splitlines()[-TAIL_LINES:]

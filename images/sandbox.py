@@ -12,7 +12,7 @@ from types import FrameType
 
 from images.layout import ImageConfig
 
-CLONE_NEWNS, CLONE_NEWPID = 0x20000, 0x20000000
+CLONE_NEWNS, CLONE_NEWIPC, CLONE_NEWPID = 0x20000, 0x8000000, 0x20000000
 PR_SET_PDEATHSIG, PR_SET_NO_NEW_PRIVS = 1, 38
 SCRATCH_FOLDERS = ("/tmp", "/run/postgresql")
 
@@ -65,7 +65,7 @@ class Sandbox:
             raise PermissionError("running an image without a cluster needs root: run it as root")
         self._make_mount_sources()
         libc = ctypes.CDLL(None, use_errno=True)
-        if libc.unshare(CLONE_NEWNS | CLONE_NEWPID):
+        if libc.unshare(CLONE_NEWNS | CLONE_NEWIPC | CLONE_NEWPID):
             raise OSError(ctypes.get_errno(), "unshare")
         child = os.fork()
         if child == 0:

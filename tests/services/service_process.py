@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+from prometheus_client.parser import text_string_to_metric_families
 
 from services.timescale_server import REPOSITORY, find_free_port
 
@@ -65,6 +66,14 @@ class ServiceProcess:
         """Wait until /readyz names the state, ready or not, and return its content."""
         return self.wait_for("/readyz", lambda answer: answer.json()["state"] == state, seconds)
 
+    def read_metric(self, name: str, labels: Mapping[str, str]) -> float | None:
+        """Return the value of one sample of /metrics, or None where there is none."""
+        families = text_string_to_metric_families(self.get("/metrics").text)
+        samples = [sample for family in families for sample in family.samples]
+        return next(
+            (one.value for one in samples if one.name == name and one.labels == dict(labels)), None
+        )
+
     def kill(self) -> None:
         """End it as a power cut would, and wait until it is gone."""
         self.process.kill()
@@ -92,7 +101,6 @@ def run_service(component: str, folder: Path, environment: Mapping[str, str]) ->
         "PATH": os.environ["PATH"],
         "PYTHONPATH": str(REPOSITORY),
         "PYTHONUNBUFFERED": "1",
-        "PYTHONDONTWRITEBYTECODE": "1",
         "HTTP_HOST": "127.0.0.1",
         "HTTP_PORT": str(port),
         "CONFIG_DIR": str(folder / "config"),

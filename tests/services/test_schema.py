@@ -3,8 +3,8 @@
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from services.timescale_server import TimescaleServer
 
+from services.timescale_server import TimescaleServer
 from trading_services.database.connection import Database
 from trading_services.database.migrations import (
     Migration,
@@ -128,8 +128,7 @@ def test_table_has_the_documented_primary_key(documented: Database, table: str) 
 @pytest.mark.parametrize("index", sorted(INDEXES))
 def test_table_has_the_documented_index(documented: Database, index: str) -> None:
     rows = documented.query(
-        "SELECT tablename, indexdef FROM pg_indexes"
-        " WHERE schemaname = 'public' AND indexname = %s",
+        "SELECT tablename, indexdef FROM pg_indexes WHERE schemaname = 'public' AND indexname = %s",
         (index,),
     )
 

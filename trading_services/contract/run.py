@@ -67,7 +67,7 @@ def _serve(component: Component[SettingsT], runtime: Runtime[SettingsT], service
     # Blocked before any thread starts, so that only `_wait_for_stop` ever takes them.
     signal.pthread_sigmask(signal.SIG_BLOCK, _STOP_SIGNALS)
     # A third of all series otherwise, and nobody reads when a counter was made.
-    disable_created_metrics()
+    disable_created_metrics()  # type: ignore[no-untyped-call]
     settings = runtime.settings
     metrics = LoopMetrics(runtime.registry, component.name)
     control = ControlLink(

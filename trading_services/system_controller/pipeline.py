@@ -12,7 +12,7 @@ _PIPELINE = """
 SELECT known.symbol, known.timeframe, bar.timestamp, bar.source, feature.timestamp,
        (SELECT count(*) FROM stock_aggs AS newer
         WHERE newer.symbol = known.symbol AND newer.timeframe = known.timeframe
-          AND newer.timestamp > feature.timestamp)
+          AND newer.timestamp > coalesce(feature.timestamp, '-infinity'))
 FROM unnest(%s::text[], %s::text[]) AS known (symbol, timeframe)
 JOIN LATERAL (
     SELECT timestamp, source FROM stock_aggs

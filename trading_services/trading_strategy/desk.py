@@ -96,7 +96,7 @@ class Desk:
         self.reconciled_at = datetime.now(UTC)
         _log.info(
             "reconciled",
-            token=parts.journal.token,
+            fence=parts.journal.token,
             orders=len(entries),
             actions=[f"{each.step}:{each.order.request.client_order_id}" for each in plan.actions],
         )

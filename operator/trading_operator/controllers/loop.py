@@ -5,11 +5,12 @@ import logging
 import random
 import time
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
 from trading_operator.controllers.failed_pass import failed_status
+from trading_operator.controllers.pace import Pace
 from trading_operator.controllers.parse import parse_owner
 from trading_operator.controllers.systems import Body, Systems
 from trading_operator.controllers.trading_system import Report
@@ -44,6 +45,7 @@ class Loop:
     reconcile: Reconcile
     events: EventPoster
     metrics: Metrics
+    pace: Pace = field(default_factory=Pace)
 
     async def run(self, workers: int) -> None:
         """Pass over due systems for ever; all known ones are due at first."""
@@ -86,8 +88,10 @@ class Loop:
         if not await self._still_there(key, body):
             return "gone"
         result, report = await self._reconcile(key, body)
-        await self._report(key, body, report.status)
-        self._schedule(key, report.due_in)
+        held = self._held(key, body, report.status)
+        if held is None:
+            await self._report(key, body, report.status)
+        self._schedule(key, report.due_in, held)
         return result
 
     async def _reconcile(self, key: Key, body: Body) -> tuple[str, Report]:
@@ -142,12 +146,18 @@ class Loop:
             self.systems.remove(key, body["metadata"]["uid"])
             return
         if written is not None:
+            self.pace.written(key)
             self.systems.store(written)
             self.events.post(written, events_between(body.get("status"), status))
 
-    def _schedule(self, key: Key, due_in: float | None) -> None:
+    def _held(self, key: Key, body: Body, status: dict[str, Any]) -> float | None:
+        """Return for how long a changed status is held back; None when it is not."""
+        previous = body.get("status") or {}
+        return None if previous == status else self.pace.hold(key, previous, status) or None
+
+    def _schedule(self, key: Key, *due_in: float | None) -> None:
         resync = RESYNC_SECONDS * random.uniform(0.8, 1.2)
-        self.queue.wake_after(key, min(resync, due_in if due_in is not None else resync))
+        self.queue.wake_after(key, min((each for each in (resync, *due_in) if each is not None)))
 
     def _retry(self, key: Key, result: str, details: dict[str, str]) -> str:
         seconds = self.queue.retry(key)

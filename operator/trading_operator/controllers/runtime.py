@@ -129,6 +129,7 @@ class Runtime:
     def _forget(self, key: Key) -> None:
         self.queue.forget(key)
         self.kube.forget(key)
+        self.loop.pace.forget(key)
 
     async def _wait_for_crd(self) -> None:
         call = Call("list", TRADING_SYSTEMS, self._some_namespace(), params={"limit": "1"})

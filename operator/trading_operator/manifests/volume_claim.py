@@ -25,6 +25,16 @@ def build_volume_claim(owner: Owner, name: str, labels: dict[str, str], claim: C
     }
 
 
+def build_claim_growth(owner: Owner, name: str, labels: dict[str, str], size: str) -> Manifest:
+    """Build what changes in a claim that grows, and nothing else of it."""
+    return {
+        "apiVersion": "v1",
+        "kind": "PersistentVolumeClaim",
+        "metadata": build_ownerless_metadata(owner, name, labels),
+        "spec": {"resources": {"requests": {"storage": size}}},
+    }
+
+
 def build_claim_spec(claim: Claim) -> Manifest:
     """Build the spec of a claim or of a claim template."""
     spec: Manifest = {

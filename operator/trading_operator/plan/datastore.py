@@ -3,17 +3,18 @@
 from trading_operator.api.datastore import Datastore
 from trading_operator.engines import ENGINES
 from trading_operator.engines.base import Endpoint, SecretRequest, image_of, version_of
-from trading_operator.manifests.metadata import Manifest, Part
+from trading_operator.manifests.metadata import Manifest, Part, build_selector, child_name
 from trading_operator.manifests.pod import (
     Mount,
     Pod,
     build_config_mount,
     build_scratch_mount,
 )
+from trading_operator.manifests.quantity import canonical_quantity, parse_quantity
 from trading_operator.manifests.secret import build_secret_frame
 from trading_operator.manifests.service import build_service
 from trading_operator.manifests.stateful_set import build_claim_template, build_stateful_set
-from trading_operator.manifests.volume_claim import Claim, build_claim_spec
+from trading_operator.manifests.volume_claim import Claim, build_claim_growth, build_claim_spec
 from trading_operator.plan.address import service_name
 from trading_operator.plan.configs import Config, plan_config
 from trading_operator.plan.draft import DATASTORE, Draft, Needs, SecretNeed, System
@@ -23,6 +24,7 @@ from trading_operator.plan.outside import outside_digests
 from trading_operator.plan.references import credentials_name
 from trading_operator.plan.revision import build_revised_template
 from trading_operator.plan.types import Ref
+from trading_operator.plan.volumes import CLAIM_KIND
 
 _DATA = "data"
 _PODS = 1  # replication is a later step of each engine
@@ -74,7 +76,7 @@ def _needs(system: System, store: Datastore, config: Config | None, path: str) -
     config_maps = {config.config_map: f"{path}.initScripts"} if config and foreign else {}
     storage_class = store.storage.storage_class_name
     # A StatefulSet that is there has its volume, whatever became of the class.
-    live = Ref("StatefulSet", f"{system.owner.name}-{store.name}") in system.observed.children
+    live = Ref("StatefulSet", child_name(system.owner, store.name)) in system.observed.children
     classes = {} if storage_class is None or live else {storage_class: f"{path}.storage"}
     return Needs(secrets, config_maps, classes)
 
@@ -111,6 +113,23 @@ def _build_workload(system: System, part: Part, store: Datastore, template: Mani
             for template in live["spec"].get("volumeClaimTemplates", ())
         ]
     return build_stateful_set(part, _PODS, template, claims)
+
+
+def plan_growth(system: System, store: Datastore) -> Manifest | None:
+    """Return the claim of a datastore whose volume must grow; None when it is not there yet."""
+    name = f"{_DATA}-{child_name(system.owner, store.name)}-0"
+    live = system.observed.children.get(Ref(CLAIM_KIND, name))
+    workload = system.observed.children.get(
+        Ref("StatefulSet", child_name(system.owner, store.name))
+    )
+    if live is None or workload is None:
+        return None
+    size = canonical_quantity(store.storage.size)
+    made = workload["spec"]["volumeClaimTemplates"][0]["spec"]["resources"]["requests"]["storage"]
+    if parse_quantity(size) <= parse_quantity(made):
+        return None
+    labels = build_selector(system.owner, store.name)
+    return build_claim_growth(system.owner, name, labels, size)
 
 
 def _claim_spec(live: Manifest) -> Manifest:

@@ -5,12 +5,13 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from trading_operator.api.common import Dependency, parse_duration
+from trading_operator.api.reasons import (
+    WAITING_FOR_DEPENDENCY,
+    WAITING_FOR_OPTIONAL,
+)
 from trading_operator.plan.draft import Draft
 from trading_operator.plan.readiness import is_ready, live_revision, ready_pods, serves
 from trading_operator.plan.types import Block, Observed
-
-WAITING_FOR_DEPENDENCY = "WaitingForDependency"
-WAITING_FOR_OPTIONAL = "WaitingForOptionalDependency"
 
 _TIME_FORMAT = "%Y-%m-%dT%H:%M:%SZ"
 

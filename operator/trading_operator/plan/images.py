@@ -1,8 +1,9 @@
 """Image names: what version they say, and whether they stay what they are."""
 
+from trading_operator.api.reasons import (
+    UNPINNED_IMAGE,
+)
 from trading_operator.plan.types import Finding
-
-UNPINNED_IMAGE = "UnpinnedImage"
 
 
 def image_tag(image: str) -> str:

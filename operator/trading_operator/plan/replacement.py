@@ -2,12 +2,14 @@
 
 from collections.abc import Iterable, Iterator
 
+from trading_operator.api.reasons import (
+    REPLACING_WORKLOAD,
+)
 from trading_operator.plan.draft import Draft, System
 from trading_operator.plan.readiness import component_pods, live_revision
 from trading_operator.plan.types import Block, Observed, Ref
 
 WORKLOAD_KINDS = ("Deployment", "StatefulSet")
-REPLACING_WORKLOAD = "ReplacingWorkload"
 
 
 def pods_to_replace(observed: Observed, drafts: Iterable[Draft]) -> Iterator[str]:

@@ -8,7 +8,7 @@ from trading_operator.api.datastore import Datastore
 from trading_operator.api.trading_system import TradingSystemSpec
 from trading_operator.manifests.digest import digest_of
 from trading_operator.manifests.metadata import RENDERING_ANNOTATION, Manifest, Owner
-from trading_operator.plan.datastore import plan_datastore
+from trading_operator.plan.datastore import plan_datastore, plan_growth
 from trading_operator.plan.draft import Draft, System
 from trading_operator.plan.gating import Gate, gate
 from trading_operator.plan.graph import component_paths, start_waves
@@ -56,6 +56,7 @@ def plan_trading_system(
         replace_pods=tuple(pods_to_replace(observed, going)),
         components=tuple(map(_component_plan, decisions)),
         revision=system_revision((d.name, d.revision, d.desired) for d in drafts.values()),
+        generation=owner.generation,
         requeue_after=min(filter(None, (d.gate.requeue_after for d in decisions)), default=None),
     )
 
@@ -92,6 +93,7 @@ def _objects(
     seen: set[Ref] = set()
     everything = (
         *plan_shared_volumes(system),
+        *filter(None, (plan_growth(system, store) for store in system.spec.datastores)),
         *plan_network(system, drafts),
         *(manifest for decision in decisions for manifest in _turn(decision)),
     )

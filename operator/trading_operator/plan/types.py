@@ -129,6 +129,7 @@ class Plan:
     replace_pods: tuple[str, ...] = ()  # pods of StatefulSets that still run an old template
     components: tuple[ComponentPlan, ...] = ()
     revision: str = ""
+    generation: int = 0  # of the spec that was planned
     requeue_after: timedelta | None = None
 
 

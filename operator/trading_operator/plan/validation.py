@@ -2,19 +2,20 @@
 
 from collections.abc import Callable, Iterable
 
+from trading_operator.api.reasons import (
+    CONFIG_MAP_NOT_FOUND,
+    CREDENTIALS_LOST,
+    MAJOR_VERSION_CHANGE,
+    NAME_CONFLICT,
+    SECRET_KEY_NOT_FOUND,
+    SECRET_NOT_FOUND,
+    STORAGE_CLASS_NOT_FOUND,
+)
 from trading_operator.manifests.metadata import VERSION
 from trading_operator.plan.draft import DATASTORE, Draft, System
 from trading_operator.plan.references import generated_secrets
 from trading_operator.plan.types import Block, Ref, ref_of
 from trading_operator.plan.volumes import CLAIM_KIND
-
-SECRET_NOT_FOUND = "SecretNotFound"
-SECRET_KEY_NOT_FOUND = "SecretKeyNotFound"
-CONFIG_MAP_NOT_FOUND = "ConfigMapNotFound"
-STORAGE_CLASS_NOT_FOUND = "StorageClassNotFound"
-NAME_CONFLICT = "NameConflict"
-CREDENTIALS_LOST = "CredentialsLost"
-MAJOR_VERSION_CHANGE = "MajorVersionChange"
 
 Check = Callable[[System, Draft], Block | None]
 

@@ -1,0 +1,1 @@
+"""What is said about the live objects: status and events. Pure."""

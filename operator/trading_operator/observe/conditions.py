@@ -1,0 +1,136 @@
+"""The conditions of a trading system, each from the components' lines."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from trading_operator.api import reasons
+from trading_operator.api.trading_system import (
+    ComponentState,
+    ComponentStatus,
+    TradingSystemSpec,
+)
+from trading_operator.plan.types import Failure, Finding
+
+_MESSAGE_LENGTH = 2048
+# Who is named first when several are not Ready: the cause before those that wait for it.
+_URGENCY = (
+    ComponentState.BLOCKED,
+    ComponentState.DEGRADED,
+    ComponentState.STARTING,
+    ComponentState.WAITING,
+)
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """A condition before its time."""
+
+    type: str
+    holds: bool
+    reason: str
+    message: str
+
+
+@dataclass(frozen=True)
+class Picture:
+    """What the conditions are computed from."""
+
+    spec: TradingSystemSpec
+    lines: Sequence[ComponentStatus]
+    serving: Mapping[str, bool]  # whether any pod of a component serves
+    failures: Sequence[Failure]  # refused writes that are no component's workload
+    findings: Sequence[Finding]
+
+
+def verdicts(picture: Picture) -> tuple[Verdict, ...]:
+    """Return all conditions; kstatus reads Reconciling before Stalled."""
+    return tuple(judge(picture) for judge in _JUDGES)
+
+
+def _available(picture: Picture) -> Verdict:
+    dispensable = _dispensable(picture.spec)
+    idle = [
+        line.name
+        for line in picture.lines
+        if not picture.serving[line.name] and line.name not in dispensable
+    ]
+    if not idle:
+        return Verdict(reasons.AVAILABLE, True, reasons.SERVING, "every needed component serves")
+    return Verdict(
+        reasons.AVAILABLE, False, reasons.NOT_SERVING, f"does not serve: {', '.join(idle)}"
+    )
+
+
+def _dispensable(spec: TradingSystemSpec) -> frozenset[str]:
+    """Return the components that others use, and all of them can do without."""
+    edges = [edge for component in spec.components for edge in component.depends_on]
+    required = {edge.name for edge in edges if edge.required}
+    return frozenset(edge.name for edge in edges) - required
+
+
+def _ready(picture: Picture) -> Verdict:
+    unready = _unready(picture.lines)
+    if picture.failures:
+        return Verdict(reasons.READY, False, reasons.REFUSED, _refusals(picture.failures))
+    if unready:
+        return Verdict(reasons.READY, False, unready[0].reason, _describe(unready))
+    message = f"all {len(picture.lines)} components are ready"
+    return Verdict(reasons.READY, True, reasons.ALL_READY, message)
+
+
+def _reconciling(picture: Picture) -> Verdict:
+    states = {line.state for line in picture.lines}
+    # Who waits for something that only a person mends does not move.
+    moving = ComponentState.STARTING in states or (
+        ComponentState.WAITING in states and ComponentState.BLOCKED not in states
+    )
+    if not moving:
+        return Verdict(reasons.RECONCILING, False, reasons.SETTLED, "no change is on its way")
+    under_way = [line for line in _unready(picture.lines) if line.state in _URGENCY[2:]]
+    return Verdict(reasons.RECONCILING, True, reasons.PROGRESSING, _describe(under_way))
+
+
+def _stalled(picture: Picture) -> Verdict:
+    blocked = [line for line in picture.lines if line.state is ComponentState.BLOCKED]
+    if blocked:
+        return Verdict(reasons.STALLED, True, blocked[0].reason, _describe(blocked))
+    if picture.failures:
+        return Verdict(reasons.STALLED, True, reasons.REFUSED, _refusals(picture.failures))
+    message = "nothing waits for a person"
+    return Verdict(reasons.STALLED, False, reasons.NOTHING_STALLED, message)
+
+
+def _degraded(picture: Picture) -> Verdict:
+    worse = [line for line in picture.lines if line.state is ComponentState.DEGRADED]
+    if worse:
+        return Verdict(reasons.DEGRADED, True, worse[0].reason, _describe(worse))
+    message = "nothing that served has stopped"
+    return Verdict(reasons.DEGRADED, False, reasons.NOTHING_DEGRADED, message)
+
+
+def _images_pinned(picture: Picture) -> Verdict:
+    if not picture.findings:
+        message = "every image has a fixed tag or digest"
+        return Verdict(reasons.IMAGES_PINNED, True, reasons.ALL_PINNED, message)
+    message = _shorten("; ".join(finding.message for finding in picture.findings))
+    return Verdict(reasons.IMAGES_PINNED, False, picture.findings[0].reason, message)
+
+
+_JUDGES = (_available, _ready, _reconciling, _stalled, _degraded, _images_pinned)
+
+
+def _unready(lines: Iterable[ComponentStatus]) -> list[ComponentStatus]:
+    waiting = (line for line in lines if line.state is not ComponentState.READY)
+    return sorted(waiting, key=lambda line: _URGENCY.index(line.state))
+
+
+def _describe(lines: Iterable[ComponentStatus]) -> str:
+    return _shorten("; ".join(f"{line.name}: {line.message}" for line in lines))
+
+
+def _refusals(failures: Iterable[Failure]) -> str:
+    return _shorten("; ".join(f"{f.ref.kind} {f.ref.name}: {f.message}" for f in failures))
+
+
+def _shorten(text: str) -> str:
+    return text if len(text) <= _MESSAGE_LENGTH else f"{text[: _MESSAGE_LENGTH - 2]} …"

@@ -1,0 +1,60 @@
+"""Why a component's pods are not ready, in words that name the mend."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+from trading_operator.api.reasons import (
+    CONTAINER_FAILED,
+    IMAGE_PULL_FAILED,
+    PODS_REFUSED,
+    PODS_STARTING,
+)
+from trading_operator.plan.types import Manifest, PodFacts
+
+_PULL = frozenset({"ErrImagePull", "ImagePullBackOff", "InvalidImageName", "ErrImageNeverPull"})
+_EXIT = frozenset({"CrashLoopBackOff", "Error", "ContainerCannotRun", "StartError"})
+# It repeats the error with a varying wait: the first wording stays.
+_BACK_OFF = "ImagePullBackOff"
+
+
+class Why(NamedTuple):
+    """A reason for programs and a message for people."""
+
+    reason: str
+    message: str
+
+
+def why_not_ready(
+    pods: Sequence[PodFacts], workload: Manifest | None, previous: Mapping[str, Any]
+) -> Why:
+    """Return why not all pods are ready. `previous` is the component's former status line."""
+    found = [_why(pod, workload, previous) for pod in pods if not pod.ready and not pod.deleting]
+    telling = [why for why in found if why.reason != PODS_STARTING]
+    return next(iter((*telling, *found)), None) or _without_pods(workload)
+
+
+def _why(pod: PodFacts, workload: Manifest | None, previous: Mapping[str, Any]) -> Why:
+    if pod.reason in _PULL:
+        if pod.reason == _BACK_OFF and previous.get("reason") == IMAGE_PULL_FAILED:
+            return Why(IMAGE_PULL_FAILED, previous["message"])
+        message = f"image {_image(workload)} cannot be pulled: {pod.message or pod.reason}"
+        return Why(IMAGE_PULL_FAILED, message)
+    if pod.reason in _EXIT:
+        return Why(CONTAINER_FAILED, pod.message or pod.reason)
+    if pod.reason:
+        return Why(pod.reason, pod.message or f"pod {pod.name}: {pod.reason}")
+    return Why(PODS_STARTING, "waits for its pods to be ready")
+
+
+def _image(workload: Manifest | None) -> str:
+    if workload is None:
+        return "of the pod"
+    return str(workload["spec"]["template"]["spec"]["containers"][0]["image"])
+
+
+def _without_pods(workload: Manifest | None) -> Why:
+    conditions = (workload or {}).get("status", {}).get("conditions") or ()
+    for condition in conditions:
+        if condition["type"] == "ReplicaFailure" and condition["status"] == "True":
+            return Why(PODS_REFUSED, f"its pods cannot be made: {condition.get('message', '')}")
+    return Why(PODS_STARTING, "waits for its pods to be made")

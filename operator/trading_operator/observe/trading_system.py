@@ -1,0 +1,127 @@
+"""A trading system's whole status, computed from what was applied."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from trading_operator.api import reasons
+from trading_operator.api.common import Condition
+from trading_operator.api.errors import InvalidSpecError
+from trading_operator.api.trading_system import (
+    ComponentState,
+    ComponentStatus,
+    TradingSystemSpec,
+    TradingSystemStatus,
+)
+from trading_operator.manifests.metadata import Owner
+from trading_operator.observe.components import component_lines
+from trading_operator.observe.conditions import Picture, Verdict, verdicts
+from trading_operator.plan.gating import format_time
+from trading_operator.plan.readiness import component_pods
+from trading_operator.plan.types import Applied, ComponentPlan, Observed
+
+Status = dict[str, Any]
+
+
+def trading_system_status(
+    applied: Applied,
+    spec: TradingSystemSpec,
+    observed: Observed,
+    previous: Mapping[str, Any] | None,
+    now: datetime,
+) -> Status:
+    """Return the complete status as it goes over the wire."""
+    before = previous or {}
+    plan = applied.plan
+    lines = component_lines(applied, observed, before)
+    picture = _picture(applied, spec, observed, lines)
+    status = TradingSystemStatus(
+        observed_generation=plan.generation,
+        revision=plan.revision,
+        components_ready=_count(lines),
+        components=lines,
+        conditions=_conditions(verdicts(picture), plan.generation, before, now),
+    )
+    return status.model_dump(mode="json", by_alias=True, exclude_none=True)
+
+
+def invalid_status(
+    owner: Owner, error: InvalidSpecError, previous: Mapping[str, Any] | None, now: datetime
+) -> Status:
+    """Return the status of a spec that makes no sense: what runs is left and still reported."""
+    before = dict(previous or {})
+    message = str(error)
+    kept = {condition["type"]: condition for condition in before.get("conditions") or ()}
+    found = (
+        _kept(kept, reasons.AVAILABLE, message),
+        Verdict(reasons.READY, False, reasons.INVALID_SPEC, message),
+        Verdict(reasons.RECONCILING, False, reasons.INVALID_SPEC, "waits for the spec's mend"),
+        Verdict(reasons.STALLED, True, reasons.INVALID_SPEC, message),
+        _kept(kept, reasons.DEGRADED, message),
+    )
+    conditions = _conditions(found, owner.generation, before, now)
+    return {
+        **before,
+        "observedGeneration": owner.generation,
+        "conditions": [
+            condition.model_dump(mode="json", by_alias=True) for condition in conditions
+        ],
+    }
+
+
+def _kept(conditions: Mapping[str, Mapping[str, Any]], kind: str, message: str) -> Verdict:
+    """Return a condition that an invalid spec does not change."""
+    known = conditions.get(kind)
+    if known is None:
+        return Verdict(kind, False, reasons.INVALID_SPEC, message)
+    return Verdict(kind, known["status"] == "True", known["reason"], known["message"])
+
+
+def _picture(
+    applied: Applied,
+    spec: TradingSystemSpec,
+    observed: Observed,
+    lines: Sequence[ComponentStatus],
+) -> Picture:
+    components = applied.plan.components
+    workloads = {component.workload for component in components}
+    return Picture(
+        spec=spec,
+        lines=lines,
+        serving={component.name: _serves(observed, component) for component in components},
+        failures=[failure for failure in applied.failures if failure.ref not in workloads],
+        findings=[finding for component in components for finding in component.findings],
+    )
+
+
+def _serves(observed: Observed, component: ComponentPlan) -> bool:
+    pods = component_pods(observed, component.name)
+    return component.desired == 0 or any(pod.ready and not pod.deleting for pod in pods)
+
+
+def _count(lines: Sequence[ComponentStatus]) -> str:
+    ready = sum(line.state is ComponentState.READY for line in lines)
+    return f"{ready}/{len(lines)}"
+
+
+def _conditions(
+    found: Sequence[Verdict], generation: int, previous: Mapping[str, Any], now: datetime
+) -> list[Condition]:
+    before = {condition["type"]: condition for condition in previous.get("conditions") or ()}
+    return [_condition(verdict, generation, before.get(verdict.type), now) for verdict in found]
+
+
+def _condition(
+    verdict: Verdict, generation: int, before: Mapping[str, Any] | None, now: datetime
+) -> Condition:
+    status = "True" if verdict.holds else "False"
+    unchanged = before is not None and before["status"] == status
+    since = before["lastTransitionTime"] if before is not None and unchanged else format_time(now)
+    return Condition(
+        type=verdict.type,
+        status=status,
+        observed_generation=generation,
+        last_transition_time=since,
+        reason=verdict.reason,
+        message=verdict.message,
+    )

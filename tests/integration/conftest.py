@@ -1,0 +1,63 @@
+"""One control plane for the tier; a namespace and operator processes for each test."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import yaml
+from cluster.api import ClusterHandle, ensure_up
+
+from integration.kube_client import KubeClient, Namespace, eventually
+from integration.operator_process import (
+    Operators,
+    grant_rights,
+    revoke_cluster_rights,
+    write_kubeconfig,
+)
+
+CRDS = Path(__file__).parents[2] / "crds"
+
+
+@pytest.fixture(scope="session")
+def control_plane() -> ClusterHandle:
+    """A real API server, controller-manager and scheduler, with fake nodes."""
+    return ensure_up("control-plane")
+
+
+@pytest.fixture(scope="session")
+def client(control_plane: ClusterHandle) -> Iterator[KubeClient]:
+    """A client with the administrator's rights; our CRDs are served."""
+    made = KubeClient(control_plane.kubeconfig)
+    path = "apis/apiextensions.k8s.io/v1/customresourcedefinitions"
+    for file in sorted(CRDS.glob("*.yaml")):
+        definition = yaml.safe_load(file.read_text())
+        made.apply(path, definition)
+        name = definition["metadata"]["name"]
+        eventually(lambda name=name: _is_served(made, f"{path}/{name}"))
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def namespace(client: KubeClient) -> Iterator[Namespace]:
+    """A namespace of the test's own."""
+    with client.new_namespace("it") as made:
+        yield made
+
+
+@pytest.fixture
+def operators(
+    control_plane: ClusterHandle, namespace: Namespace, tmp_path: Path
+) -> Iterator[Operators]:
+    """Operator processes that serve the test's namespace alone, with the chart's rights."""
+    grant_rights(namespace, control_plane.bin_dir / "helm")
+    kubeconfig = write_kubeconfig(namespace, tmp_path / "operator.kubeconfig")
+    made = Operators(namespace, kubeconfig, tmp_path, control_plane.audit_log)
+    yield made
+    made.stop_all()
+    revoke_cluster_rights(namespace)
+
+
+def _is_served(client: KubeClient, path: str) -> bool:
+    conditions = client.request("GET", path).get("status", {}).get("conditions", [])
+    return any(each["type"] == "Established" and each["status"] == "True" for each in conditions)

@@ -1,0 +1,223 @@
+"""The operator as a real process, with the rights that the chart gives it and no others."""
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import httpx
+import yaml
+
+from integration.kube_client import Namespace, eventually
+
+ROOT = Path(__file__).parents[2]
+CHART = ROOT / "helm" / "trading-operator"
+ACCOUNT = "trading-operator"
+WRITE_VERBS = frozenset({"create", "update", "patch", "delete", "deletecollection"})
+_RBAC = "apis/rbac.authorization.k8s.io/v1"
+_RIGHTS = {
+    "ServiceAccount": "serviceaccounts",
+    "Role": "roles",
+    "RoleBinding": "rolebindings",
+}
+_CLUSTER_RIGHTS = {
+    "ClusterRole": f"{_RBAC}/clusterroles",
+    "ClusterRoleBinding": f"{_RBAC}/clusterrolebindings",
+}
+
+
+@dataclass
+class OperatorProcess:
+    """One replica."""
+
+    process: subprocess.Popen[bytes]
+    log: Path
+    port: int
+
+    def kill(self) -> None:
+        """End it as the kernel ends a process that has no say in it."""
+        self.process.kill()
+        self.process.wait()
+
+    def stop(self) -> int:
+        """End it as the kubelet does and return its exit status."""
+        self.process.send_signal(signal.SIGTERM)
+        return self.process.wait(timeout=20)
+
+    def get(self, path: str) -> httpx.Response:
+        """Ask one of its endpoints."""
+        return httpx.get(f"http://127.0.0.1:{self.port}/{path}", timeout=5)
+
+    def is_leading(self) -> bool:
+        """Tell whether this replica leads."""
+        return "trading_operator_leader 1.0" in self._metrics()
+
+    def is_ready(self) -> bool:
+        """Tell whether its readiness endpoint says so."""
+        try:
+            return self.get("readyz").status_code == 200
+        except httpx.TransportError:
+            return False
+
+    def lines(self) -> list[dict[str, Any]]:
+        """Return its log; a line that is no JSON object fails the test."""
+        return [json.loads(line) for line in self.log.read_text().splitlines()]
+
+    def _metrics(self) -> str:
+        try:
+            return self.get("metrics").text
+        except httpx.TransportError:
+            return ""
+
+
+@dataclass
+class Operators:
+    """Starts replicas that serve one namespace, and reads what they wrote."""
+
+    namespace: Namespace
+    kubeconfig: Path
+    folder: Path
+    audit_log: Path
+    running: list[OperatorProcess] = field(default_factory=list)
+
+    @property
+    def user(self) -> str:
+        """Return the name under which the API server knows the operator."""
+        return f"system:serviceaccount:{self.namespace.name}:{ACCOUNT}"
+
+    def start(self, kubeconfig: Path | None = None, **settings: str) -> OperatorProcess:
+        """Start a replica and return at once."""
+        log, port = self.folder / f"operator-{len(self.running)}.log", _free_port()
+        environment = {
+            **os.environ,
+            "PYTHONPATH": str(ROOT / "operator"),
+            "KUBECONFIG": str(kubeconfig or self.kubeconfig),
+            "TRADING_OPERATOR_NAMESPACE": self.namespace.name,
+            "TRADING_OPERATOR_WATCH_NAMESPACES": self.namespace.name,
+            "TRADING_OPERATOR_POD_NAME": f"replica-{len(self.running)}",
+            "TRADING_OPERATOR_PORT": str(port),
+            "TRADING_OPERATOR_LEASE_SECONDS": "6",
+            **{f"TRADING_OPERATOR_{name}": value for name, value in settings.items()},
+        }
+        with log.open("wb") as output:
+            process = subprocess.Popen(
+                [sys.executable, "-m", "trading_operator.main"],
+                env=environment,
+                stdout=output,
+                stderr=output,
+                cwd=self.folder,
+            )
+        replica = OperatorProcess(process, log, port)
+        self.running.append(replica)
+        return replica
+
+    def start_leading(self, **settings: str) -> OperatorProcess:
+        """Start a replica and wait until it leads."""
+        replica = self.start(**settings)
+        eventually(replica.is_leading, 30)
+        return replica
+
+    def stop_all(self) -> None:
+        """Kill what still runs."""
+        for replica in self.running:
+            replica.kill()
+
+    def writes(self) -> list[str]:
+        """Return `verb resource/name` of each of the operator's writes but those of Leases."""
+        events = (json.loads(line) for line in self._lines() if self.user in line)
+        return [_describe(event) for event in events if self._is_write(event)]
+
+    def settle(self, seconds: float = 1.0) -> list[str]:
+        """Wait until nothing was written for a while and return the writes until then."""
+        writes = self.writes()
+        while True:
+            time.sleep(seconds)
+            before, writes = writes, self.writes()
+            if before == writes:
+                return writes
+
+    def _lines(self) -> list[str]:
+        return [line for line in self.audit_log.read_text().splitlines() if line.endswith("}")]
+
+    def _is_write(self, event: dict[str, Any]) -> bool:
+        return (
+            event["user"]["username"] == self.user
+            and event["verb"] in WRITE_VERBS
+            and event["stage"] == "ResponseComplete"
+            and event["objectRef"]["resource"] != "leases"
+        )
+
+
+def grant_rights(namespace: Namespace, helm: Path) -> None:
+    """Make the operator's account with the rights that the chart renders for one namespace."""
+    rendered = subprocess.run(
+        [
+            str(helm),
+            "template",
+            ACCOUNT,
+            str(CHART),
+            f"--namespace={namespace.name}",
+            "--set=rbac.scope=namespaced",
+            f"--set=watchNamespaces={{{namespace.name}}}",
+        ],
+        capture_output=True,
+        check=True,
+        text=True,
+    )
+    for manifest in yaml.safe_load_all(rendered.stdout):
+        kind = (manifest or {}).get("kind")
+        if kind in _RIGHTS:
+            namespace.apply(_RIGHTS[kind], manifest)
+        elif kind in _CLUSTER_RIGHTS:
+            namespace.client.apply(_CLUSTER_RIGHTS[kind], manifest)
+
+
+def revoke_cluster_rights(namespace: Namespace) -> None:
+    """Delete what `grant_rights` made outside of the namespace."""
+    for path in _CLUSTER_RIGHTS.values():
+        for item in namespace.client.request("GET", path)["items"]:
+            name = item["metadata"]["name"]
+            if name.startswith(f"{namespace.name}-"):
+                namespace.client.request("DELETE", f"{path}/{name}")
+
+
+def write_kubeconfig(namespace: Namespace, path: Path, server: str | None = None) -> Path:
+    """Write a kubeconfig with a token of the operator's account."""
+    answer = namespace.client.request(
+        "POST",
+        f"{namespace.path('serviceaccounts', ACCOUNT)}/token",
+        {"spec": {"expirationSeconds": 3600}},
+    )
+    cluster = {**namespace.client.cluster, "server": server or namespace.client.server}
+    config = {
+        "apiVersion": "v1",
+        "kind": "Config",
+        "clusters": [{"name": "test", "cluster": cluster}],
+        "users": [{"name": "test", "user": {"token": answer["status"]["token"]}}],
+        "contexts": [{"name": "test", "context": {"cluster": "test", "user": "test"}}],
+        "current-context": "test",
+    }
+    path.write_text(yaml.safe_dump(config))
+    return path
+
+
+
+
+def _describe(event: dict[str, Any]) -> str:
+    target = event["objectRef"]
+    sub = f"/{target['subresource']}" if "subresource" in target else ""
+    return f"{event['verb']} {target['resource']}/{target.get('name', '')}{sub}"
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port

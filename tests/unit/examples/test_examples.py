@@ -1,0 +1,64 @@
+"""The examples are what they say: the document's SQL, readable settings, a valid spec."""
+
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from cluster.tools import find_tools
+from trading_operator.api.trading_system import TradingSystemSpec
+
+ROOT = Path(__file__).resolve().parents[3]
+EXAMPLES = ROOT / "examples"
+
+
+def build_example(name: str) -> dict[str, dict[str, Any]]:
+    """Render an example with kustomize; returns its objects by kind."""
+    command = [str(find_tools() / "kubectl"), "kustomize", str(EXAMPLES / name)]
+    rendered = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    return {each["kind"]: each for each in yaml.safe_load_all(rendered)}
+
+
+def read_spec(name: str) -> TradingSystemSpec:
+    """Return the TradingSystem spec of an example."""
+    return TradingSystemSpec.model_validate(build_example(name)["TradingSystem"]["spec"])
+
+
+@pytest.mark.acceptance("A19", "A76")
+def test_the_init_script_is_the_services_own_first_schema_file() -> None:
+    shipped = ROOT / "trading_services" / "database" / "schema" / "001_document.sql"
+    assert (EXAMPLES / "autonomous" / "init.sql").read_text() == shipped.read_text()
+
+
+@pytest.mark.acceptance("A13", "A78")
+def test_staging_differs_from_the_base_only_in_its_environment() -> None:
+    base, staging = read_spec("autonomous"), read_spec("autonomous-staging")
+    assert base.model_copy(update={"env": ()}) == staging.model_copy(update={"env": ()})
+    changed = {v.name for v, w in zip(base.env, staging.env, strict=True) if v.value != w.value}
+    assert changed == {"LOG_LEVEL", "REPLAY_SPEED"}
+
+
+@pytest.mark.acceptance("A50", "A58")
+def test_the_gpu_overlay_gives_one_device_to_training_alone() -> None:
+    spec = read_spec("autonomous-gpu")
+    gpus = {service.name: service.gpu for service in spec.services if service.gpu}
+    assert list(gpus) == ["model-training"]
+    assert gpus["model-training"].count == 1
+    training = next(s for s in spec.services if s.name == "model-training")
+    assert {v.name: v.value for v in training.env}["GPU_ENABLED"] == "true"
+
+
+@pytest.mark.acceptance("X03")
+def test_the_strategy_reads_the_models_that_training_writes() -> None:
+    spec = read_spec("autonomous")
+    mounts = {s.name: [v for v in s.volumes if v.name == "models"] for s in spec.services}
+    assert [v.read_only for v in mounts["trading-strategy"]] == [True]
+    assert [v.read_only for v in mounts["model-training"]] == [False]
+
+
+@pytest.mark.acceptance("X29")
+def test_no_example_uses_a_floating_tag() -> None:
+    for service in read_spec("autonomous").services:
+        assert service.image.rpartition(":")[2] not in {"latest", service.image}

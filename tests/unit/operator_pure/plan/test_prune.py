@@ -1,0 +1,118 @@
+"""What leaves, what stays, and what is never touched."""
+
+from trading_operator.manifests.metadata import Owner, build_metadata
+from trading_operator.plan.types import Ref
+from unit.operator_pure.systems import (
+    OWNER,
+    World,
+    datastore,
+    make_pod,
+    make_spec,
+    objects_of,
+    plan_for,
+    service,
+)
+
+
+def _config_spec(content: str, **fields: object) -> object:
+    mount = {"configs": [{"name": "settings", "mountPath": "/c"}]}
+    return make_spec(
+        configs=[{"name": "settings", "files": {"a": content}}],
+        services=[service("app", **mount, **fields)],
+    )
+
+
+def test_a_removed_component_goes_with_all_it_had_but_its_data() -> None:
+    world = World()
+    world.settle(make_spec(datastores=[datastore()], services=[service("app")]))
+    claim = Ref("PersistentVolumeClaim", "data-momentum-db-0")
+    secret = Ref("Secret", "momentum-db-credentials")
+    ours = build_metadata(OWNER, "x", {})
+    world.children |= {ref: {"kind": ref.kind, "metadata": ours} for ref in (claim, secret)}
+    plan = plan_for(make_spec(services=[service("app")]), world.observe())
+    assert set(plan.prune) == {
+        Ref("StatefulSet", "momentum-db"),
+        Ref("Service", "momentum-db"),
+        Ref("NetworkPolicy", "momentum-db"),
+    }
+
+
+def test_a_shared_volume_that_left_the_spec_is_kept() -> None:
+    world = World()
+    volumes = [{"name": "models", "size": "1Gi"}]
+    world.settle(make_spec(volumes=volumes, services=[service("app")]))
+    assert Ref("PersistentVolumeClaim", "momentum-models") in world.children
+    assert plan_for(make_spec(services=[service("app")]), world.observe()).prune == ()
+
+
+def test_what_belongs_to_somebody_else_is_never_pruned() -> None:
+    other = Owner("v1", "Other", "x", "desk", "other-uid", 1)
+    ref = Ref("Deployment", "momentum-old")
+    world = World(
+        children={ref: {"kind": "Deployment", "metadata": build_metadata(other, "x", {})}}
+    )
+    assert plan_for(make_spec(services=[service("app")]), world.observe()).prune == ()
+
+
+def test_an_old_config_stays_while_a_pod_still_runs_with_it() -> None:
+    world = World()
+    world.settle(_config_spec("1"))
+    old = next(ref for ref in world.children if ref.kind == "ConfigMap")
+    rolling = plan_for(_config_spec("2"), world.observe())
+    world.apply(rolling)
+    assert old in world.children
+
+    world.run_pods()
+    assert plan_for(_config_spec("2"), world.observe()).prune == (old,)
+
+
+def test_the_config_of_a_held_component_stays() -> None:
+    world = World()
+    world.settle(_config_spec("1"))
+    old = next(ref for ref in world.children if ref.kind == "ConfigMap")
+    needs = [{"name": "K", "secretKeyRef": {"name": "missing", "key": "key"}}]
+    held = plan_for(_config_spec("2", env=needs), world.observe())
+    assert held.components[0].block is not None
+    assert held.prune == ()
+    world.apply(held)
+    world.pods.clear()
+    assert old not in plan_for(_config_spec("2", env=needs), world.observe()).prune
+
+
+def test_configs_are_immutable_and_named_by_their_content() -> None:
+    first = objects_of(plan_for(_config_spec("1")), "ConfigMap")
+    second = objects_of(plan_for(_config_spec("2")), "ConfigMap")
+    assert first.keys() & second.keys() == set()
+    (config,) = first.values()
+    assert config["immutable"] is True
+    assert config["data"] == {"a": "1"}
+
+
+def test_a_config_that_two_services_mount_is_made_once() -> None:
+    mount = {"configs": [{"name": "settings", "mountPath": "/c"}]}
+    spec = make_spec(
+        configs=[{"name": "settings", "files": {"a": "1"}}],
+        services=[service("a", **mount), service("b", **mount)],
+    )
+    names = [m["metadata"]["name"] for m in plan_for(spec).objects if m["kind"] == "ConfigMap"]
+    assert len(names) == 1
+
+
+def test_a_pod_of_an_old_template_is_replaced_once_the_controller_knows_the_new_one() -> None:
+    world = World()
+    world.settle(make_spec(services=[service("s", workload="SingleWriter")]))
+    changed = make_spec(services=[service("s", workload="SingleWriter", image="app:2")])
+    plan = plan_for(changed, world.observe())
+    assert plan.replace_pods == ()
+    world.apply(plan)
+
+    ref = Ref("StatefulSet", "momentum-s")
+    live = world.children[ref]
+    unseen = {**live, "metadata": {**live["metadata"], "generation": 2}}
+    unseen["status"] = {"observedGeneration": 1}
+    lagging = world.observe(children={**world.children, ref: unseen})
+    assert plan_for(changed, lagging).replace_pods == ()
+
+    assert plan_for(changed, world.observe()).replace_pods == ("momentum-s-0",)
+    world.pods["s"] = make_pod("s", "old", ready=False, deleting=True)
+    assert plan_for(changed, world.observe()).replace_pods == ()

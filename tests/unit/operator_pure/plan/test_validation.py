@@ -1,0 +1,156 @@
+"""What is missing: who is blocked, by what, and that nothing else is harmed."""
+
+from typing import Any
+
+import pytest
+
+from trading_operator.api.errors import InvalidSpecError
+from trading_operator.api.trading_system import TradingSystemSpec
+from trading_operator.plan.types import Block, Observed, Plan, Ref, SecretFacts
+from unit.operator_pure.systems import (
+    World,
+    component_names,
+    datastore,
+    make_spec,
+    objects_of,
+    plan_for,
+    service,
+)
+
+NEEDS_SECRET = [{"name": "K", "secretKeyRef": {"name": "broker", "key": "key"}}]
+
+
+def _block(plan: Plan, component: str) -> Block:
+    block = next(c.block for c in plan.components if c.name == component)
+    assert block is not None
+    return block
+
+
+def _plan(spec: TradingSystemSpec, **seen: Any) -> Plan:
+    return plan_for(spec, Observed(**seen))
+
+
+@pytest.mark.acceptance("A79")
+def test_a_missing_secret_says_which_and_what_to_do() -> None:
+    plan = _plan(make_spec(services=[service("app", env=NEEDS_SECRET), service("other")]))
+    block = _block(plan, "app")
+    assert block.reason == "SecretNotFound"
+    assert block.message == (
+        "services[0].env[0].secretKeyRef: there is no Secret broker; create it with the key key"
+    )
+    assert component_names(plan.objects) == ["other"]
+
+
+def test_a_missing_key_says_which_keys_there_are() -> None:
+    secrets = {"broker": SecretFacts("broker", frozenset({"a", "b"}), "d")}
+    plan = _plan(make_spec(services=[service("app", env=NEEDS_SECRET)]), secrets=secrets)
+    assert _block(plan, "app").reason == "SecretKeyNotFound"
+    assert "has no key key (it has a, b)" in _block(plan, "app").message
+
+
+def test_missing_credentials_of_a_datastore_block_it() -> None:
+    store = datastore(credentials={"secretName": "mine", "passwordKey": "pw"})
+    plan = _plan(make_spec(datastores=[store]))
+    assert _block(plan, "db").message.startswith("datastores[0].credentials: there is no Secret")
+    assert plan.generated_secrets == ()
+
+
+def test_a_missing_config_map_says_which() -> None:
+    spec = make_spec(
+        configs=[{"name": "settings", "configMapRef": "shared"}],
+        services=[service("app", configs=[{"name": "settings", "mountPath": "/c"}])],
+    )
+    assert _block(_plan(spec), "app").reason == "ConfigMapNotFound"
+    found = _plan(spec, config_maps=frozenset({"shared"}))
+    assert component_names(found.objects) == ["app"]
+
+
+def test_a_missing_storage_class_says_which_there_are() -> None:
+    spec = make_spec(datastores=[datastore(storage={"size": "1Gi", "storageClassName": "fast"})])
+    plan = _plan(spec, storage_classes=frozenset({"standard", "slow"}))
+    assert _block(plan, "db").reason == "StorageClassNotFound"
+    assert "no StorageClass fast (it has slow, standard)" in _block(plan, "db").message
+    assert _plan(spec, storage_classes=None).components[0].block is None
+
+
+def test_a_shared_volume_of_a_missing_class_blocks_those_that_mount_it() -> None:
+    spec = make_spec(
+        volumes=[{"name": "data", "size": "1Gi", "storageClassName": "fast"}],
+        services=[
+            service("app", volumes=[{"name": "data", "mountPath": "/d"}]),
+            service("other"),
+        ],
+    )
+    plan = _plan(spec, storage_classes=frozenset({"standard"}))
+    assert "volumes[0].storageClassName" in _block(plan, "app").message
+    assert component_names(plan.objects) == ["other"]
+    assert objects_of(plan, "PersistentVolumeClaim") == {}
+
+
+def test_what_runs_is_left_alone_when_a_secret_vanishes() -> None:
+    spec = make_spec(services=[service("app", env=NEEDS_SECRET)])
+    secrets = {"broker": SecretFacts("broker", frozenset({"key"}), "d")}
+    world = World(secrets=secrets)
+    world.settle(spec)
+    before = dict(world.children)
+    plan = plan_for(spec, world.observe(secrets={}))
+    assert _block(plan, "app").reason == "SecretNotFound"
+    world.apply(plan)
+    assert world.children == before
+
+
+@pytest.mark.parametrize("ref", [Ref("Deployment", "momentum-app"), Ref("Service", "momentum-app")])
+def test_a_taken_name_is_reported_and_left_alone(ref: Ref) -> None:
+    plan = _plan(make_spec(services=[service("app"), service("other")]), foreign=frozenset({ref}))
+    assert _block(plan, "app").reason == "NameConflict"
+    assert f"{ref.kind} momentum-app exists and does not belong" in _block(plan, "app").message
+    assert ref.name not in objects_of(plan, ref.kind)
+    assert component_names(plan.objects) == ["other"]
+
+
+def test_a_taken_credentials_name_blocks_the_datastore() -> None:
+    ref = Ref("Secret", "momentum-db-credentials")
+    plan = _plan(make_spec(datastores=[datastore()]), foreign=frozenset({ref}))
+    assert _block(plan, "db").reason == "NameConflict"
+    assert plan.generated_secrets == ()
+
+
+def test_a_lost_password_is_not_replaced_by_one_that_opens_nothing() -> None:
+    spec = make_spec(datastores=[datastore()])
+    world = World()
+    world.settle(spec)
+    plan = plan_for(spec, world.observe(secrets={}))
+    assert _block(plan, "db").reason == "CredentialsLost"
+    assert plan.generated_secrets == ()
+    assert plan.prune == ()
+
+
+def test_a_major_version_change_is_refused_with_the_way_to_do_it() -> None:
+    world = World()
+    world.settle(make_spec(datastores=[datastore(version="16")]))
+    plan = plan_for(make_spec(datastores=[datastore(version="17")]), world.observe())
+    assert _block(plan, "db").reason == "MajorVersionChange"
+    assert "add a new datastore with 17" in _block(plan, "db").message
+
+
+def test_a_minor_version_change_is_made() -> None:
+    world = World()
+    before = datastore(version="17.1", image="postgres:17.1")
+    after = datastore(version="17.2", image="postgres:17.2")
+    world.settle(make_spec(datastores=[before]))
+    plan = plan_for(make_spec(datastores=[after]), world.observe())
+    assert component_names(plan.objects) == ["db"]
+
+
+@pytest.mark.parametrize(
+    ("fields", "path"),
+    [
+        ({"configs": [{"name": "x", "mountPath": "/c"}]}, r"services\[0\].configs\[0\].name"),
+        ({"volumes": [{"name": "x", "mountPath": "/c"}]}, r"services\[0\].volumes\[0\].name"),
+    ],
+)
+def test_names_that_got_past_admission_are_refused_with_their_path(
+    fields: dict[str, Any], path: str
+) -> None:
+    with pytest.raises(InvalidSpecError, match=path):
+        plan_for(make_spec(services=[service("app", **fields)]))
