@@ -101,6 +101,12 @@ def main(arguments: list[str] | None = None) -> int:
     except ClusterError as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
+    except PermissionError as error:
+        print(f"error: {error}; the embedded cluster belongs to root: use sudo", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("\ninterrupted; `python3 -m cluster down` removes what was started", file=sys.stderr)
+        return 130
 
 
 if __name__ == "__main__":

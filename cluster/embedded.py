@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from http.client import HTTPException
 from pathlib import Path
 
 from cluster import cleanup, control_plane, fake_nodes, networking, node, packages, storage, tools
@@ -19,6 +20,7 @@ from cluster.processes import Component, ProcessTable
 from cluster.progress import Progress, Step
 
 POLL_SECONDS = 0.1
+UNREACHABLE = (ApiError, OSError, HTTPException)
 IMAGES_BYTES = 3 * packages.GIB
 NODE_STEPS = 7
 CONTROL_PLANE_STEPS = 4
@@ -81,7 +83,7 @@ class EmbeddedCluster:
             return
         try:
             self._start_all()
-        except (ClusterError, ApiError) as error:
+        except (ClusterError, *UNREACHABLE) as error:
             self._progress.say(f"could not repair the stopped cluster ({error}); starting afresh")
             self._start_afresh()
 
@@ -217,14 +219,14 @@ class EmbeddedCluster:
     def _exists(self, path: str) -> bool:
         try:
             self._client().get(path)
-        except (ApiError, OSError):
+        except UNREACHABLE:
             return False
         return True
 
     def _nodes_ready(self) -> bool:
         try:
             nodes = self._client().get("/api/v1/nodes")["items"]
-        except (ApiError, OSError):
+        except UNREACHABLE:
             return False
         ready = [item["metadata"]["name"] for item in nodes if _is_ready(item)]
         if self._layout.profile.has_node:

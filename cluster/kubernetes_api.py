@@ -6,6 +6,7 @@ import json
 import ssl
 import tempfile
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -52,24 +53,21 @@ class ApiClient:
     def is_ready(self) -> bool:
         """Tell whether the API server calls itself ready."""
         try:
-            connection = self._connect(self._timeout)
-            connection.request("GET", "/readyz")
-            return connection.getresponse().status == http.client.OK
-        except OSError:
+            with closing(self._connect(self._timeout)) as connection:
+                connection.request("GET", "/readyz")
+                return connection.getresponse().status == http.client.OK
+        except (OSError, http.client.HTTPException):
             return False
 
     def watch(self, path: str, seconds: int) -> Iterator[Object]:
         """Yield watch events until the server ends the stream after that many seconds."""
-        connection = self._connect(seconds + self._timeout)
-        try:
+        with closing(self._connect(seconds + self._timeout)) as connection:
             connection.request("GET", f"{path}?watch=true&timeoutSeconds={seconds}")
             response = connection.getresponse()
             if response.status >= http.client.BAD_REQUEST:
                 raise ApiError(response.status, response.read().decode(errors="replace"))
             while line := response.readline():
                 yield json.loads(line)
-        finally:
-            connection.close()
 
     def _connect(self, timeout: float) -> http.client.HTTPSConnection:
         return http.client.HTTPSConnection(
@@ -79,14 +77,11 @@ class ApiClient:
     def _request(
         self, method: str, path: str, body: Object | None = None, kind: str = "application/json"
     ) -> Object:
-        connection = self._connect(self._timeout)
-        try:
+        with closing(self._connect(self._timeout)) as connection:
             content = None if body is None else json.dumps(body)
             connection.request(method, path, content, {"Content-Type": kind})
             response = connection.getresponse()
             text = response.read().decode(errors="replace")
-        finally:
-            connection.close()
         if response.status >= http.client.BAD_REQUEST:
             raise ApiError(response.status, text)
         answer: Object = json.loads(text)

@@ -2,8 +2,8 @@
 
 import base64
 import http
-import os
 import urllib.request
+from contextlib import suppress
 from pathlib import Path
 from string import Template
 
@@ -20,6 +20,7 @@ from cluster.layout import (
 from cluster.pause_image import PAUSE_IMAGE
 from cluster.processes import Component
 
+CGROUPS = Path("/sys/fs/cgroup")
 TEMPLATES = Path(__file__).parent / "config"
 # Template in config/ and where it goes in the cluster's own config folder.
 RENDERED = {
@@ -133,28 +134,34 @@ def build_metrics_server(layout: Layout) -> Component:
 
 def find_cgroup_roots() -> list[Path]:
     """Return our own cgroup in every hierarchy of the machine (one with cgroup v2)."""
-    base = Path("/sys/fs/cgroup")
-    if (base / "cgroup.controllers").exists():
-        return [base / CGROUP]
+    if (CGROUPS / "cgroup.controllers").exists():
+        return [CGROUPS / CGROUP]
     # A hierarchy with two controllers has a link for each of them.
-    return sorted({folder.resolve() / CGROUP for folder in base.iterdir() if folder.is_dir()})
+    return sorted({folder.resolve() / CGROUP for folder in CGROUPS.iterdir() if folder.is_dir()})
 
 
 def write_cgroups() -> None:
     """Create our own cgroups: whatever is left in them later is certainly ours."""
     for folder in find_cgroup_roots():
         folder.mkdir(exist_ok=True)
-        # A new cpuset of cgroup v1 is empty and takes no process until it names processors.
-        for name in ("cpuset.cpus", "cpuset.mems"):
-            if (folder / name).exists() and not (folder / name).read_text().strip():
-                (folder / name).write_text((folder.parent / name).read_text())
-        control = folder / "cgroup.subtree_control"
-        if control.exists() and os.path.exists("/sys/fs/cgroup/cgroup.controllers"):
+        if (CGROUPS / "cgroup.controllers").exists():
             _delegate(folder.parent)
             _delegate(folder)
+        else:
+            _fill_cpuset(folder)
+
+
+def _fill_cpuset(folder: Path) -> None:
+    """Name processors: a new cpuset of cgroup v1 is empty and takes no process until then."""
+    for name in ("cpuset.cpus", "cpuset.mems"):
+        if (folder / name).exists() and not (folder / name).read_text().strip():
+            (folder / name).write_text((folder.parent / name).read_text())
 
 
 def _delegate(folder: Path) -> None:
-    available = (folder / "cgroup.controllers").read_text().split()
-    wanted = " ".join(f"+{controller}" for controller in available)
-    (folder / "cgroup.subtree_control").write_text(wanted)
+    """Let the cgroups below use every controller that may be used (cgroup v2)."""
+    for controller in (folder / "cgroup.controllers").read_text().split():
+        # One that real-time processes or the machine's owner hold back; the kubelet names those
+        # that it cannot do without.
+        with suppress(OSError):
+            (folder / "cgroup.subtree_control").write_text(f"+{controller}")

@@ -7,6 +7,7 @@ import sys
 import threading
 import time
 from datetime import UTC, datetime
+from http.client import HTTPException
 from pathlib import Path
 
 from cluster.kubernetes_api import ApiClient, ApiError
@@ -21,6 +22,8 @@ RETRY_SECONDS = 1.0
 # A lost wake-up costs at most this long.
 RESYNC_SECONDS = 30.0
 GONE = (404, 409)
+# ValueError: a watch that was cut in the middle of a line.
+UNREACHABLE = (OSError, ApiError, HTTPException, ValueError)
 
 
 def log(event: str, **facts: str) -> None:
@@ -73,7 +76,7 @@ def watch(client: ApiClient, path: str, changed: threading.Event) -> None:
         try:
             for _ in client.watch(path, WATCH_SECONDS):
                 changed.set()
-        except (OSError, ApiError, ValueError) as error:
+        except UNREACHABLE as error:
             log("watch broke", path=path, error=str(error))
             time.sleep(RETRY_SECONDS)
         changed.set()
@@ -88,7 +91,7 @@ def serve(client: ApiClient, root: Path) -> None:
         changed.clear()
         try:
             apply_plan(client, read_plan(client, root))
-        except (OSError, ApiError, ValueError) as error:
+        except UNREACHABLE as error:
             # Somebody was quicker, or the API server is away: look again.
             gone = isinstance(error, ApiError) and error.status in GONE
             if not gone:

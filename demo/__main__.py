@@ -3,6 +3,7 @@
 import argparse
 import sys
 
+from cluster.errors import ClusterError
 from demo.kubectl import CommandError
 from demo.steps import bring_down, bring_up
 
@@ -20,7 +21,7 @@ def main() -> int:
     arguments = parser.parse_args()
     try:
         (bring_up if arguments.action == "up" else bring_down)(arguments.cluster)
-    except CommandError as error:
+    except (CommandError, ClusterError) as error:
         print(f"\n{error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:

@@ -17,13 +17,11 @@ class Tools:
     """Where the cluster's programs and its kubeconfig are."""
 
     kubeconfig: Path
-    bin_dir: Path | None  # None: take kubectl and helm from PATH
+    bin_dir: Path
 
     def environment(self) -> dict[str, str]:
         """Build the environment in which kubectl and helm find the cluster."""
-        path = os.environ["PATH"]
-        if self.bin_dir is not None:
-            path = f"{self.bin_dir}:{path}"
+        path = f"{self.bin_dir}:{os.environ['PATH']}"
         return {**os.environ, "PATH": path, "KUBECONFIG": str(self.kubeconfig)}
 
     def run(self, *command: str, stdin: str | None = None, timeout: float = 120) -> str:

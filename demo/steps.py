@@ -6,8 +6,10 @@ import sys
 import time
 from pathlib import Path
 
+from cluster import api
 from demo.kubectl import CommandError, Tools
 from demo.watching import wait_until_ready
+from images.catalogue import BY_NAME
 
 ROOT = Path(__file__).resolve().parent.parent
 OPERATOR_NAMESPACE = "trading-operator"
@@ -35,21 +37,15 @@ def say(text: str) -> None:
     print(f"\n▶ {text}", flush=True)
 
 
-def run_module(*arguments: str) -> None:
-    """Run one of the repository's tools with its own progress on the terminal."""
-    done = subprocess.run([sys.executable, "-m", *arguments], cwd=ROOT, check=False)
-    if done.returncode != 0:
-        raise CommandError(f"`python3 -m {' '.join(arguments)}` failed; its last lines say why")
-
-
-def ask_module(*arguments: str) -> str:
-    """Run one of the repository's tools and return what it printed."""
-    done = subprocess.run(
-        [sys.executable, "-m", *arguments], cwd=ROOT, stdout=subprocess.PIPE, text=True, check=False
-    )
-    if done.returncode != 0:
-        raise CommandError(f"`python3 -m {' '.join(arguments)}` failed; its last lines say why")
-    return done.stdout.strip()
+def build_images() -> list[Path]:
+    """Build the images that changed, with progress on the terminal; return their layouts."""
+    for action in ("build", "layouts"):
+        command = [sys.executable, "-m", "images", action]
+        output = subprocess.PIPE if action == "layouts" else None
+        done = subprocess.run(command, cwd=ROOT, stdout=output, text=True, check=False)
+        if done.returncode != 0:
+            raise CommandError(f"`python3 -m images {action}` failed; its last lines say why")
+    return [Path(line) for line in done.stdout.splitlines()]
 
 
 def bring_up(cluster: str) -> None:
@@ -69,7 +65,7 @@ def bring_up(cluster: str) -> None:
     print(
         NEXT.format(
             kubeconfig=tools.kubeconfig,
-            bin_dir=tools.bin_dir or "",
+            bin_dir=tools.bin_dir,
             namespace=NAMESPACE,
             system=SYSTEM,
             pod=STRATEGY_POD,
@@ -80,23 +76,11 @@ def bring_up(cluster: str) -> None:
 def prepare_cluster(cluster: str) -> Tools:
     """Bring up a cluster that has the images; return how to talk to it."""
     say("A Kubernetes cluster")
-    run_module("cluster", "setup", "--provider", cluster)
-    run_module("cluster", "up", "--profile", "node", "--provider", cluster)
+    handle = api.ensure_up("node", cluster)
     if cluster != "current":
         say("The images: databases, operator, trading services")
-        run_module("images", "build")
-        layouts = ask_module("images", "layouts").split()
-        run_module("cluster", "load-images", "--provider", cluster, *layouts)
-    return find_tools(cluster)
-
-
-def find_tools(cluster: str) -> Tools:
-    """Ask the cluster tool where kubectl, helm and the kubeconfig are."""
-    found = json.loads(
-        ask_module("cluster", "env", "--profile", "node", "--provider", cluster, "--json")
-    )
-    bin_dir = Path(found["bin_dir"]) if found["bin_dir"] else None
-    return Tools(Path(found["kubeconfig"]), bin_dir)
+        api.load_images(build_images(), cluster)
+    return Tools(handle.kubeconfig, handle.bin_dir)
 
 
 def create_namespace(tools: Tools, name: str) -> None:
@@ -114,12 +98,10 @@ def create_namespace(tools: Tools, name: str) -> None:
 
 def local_engine_images() -> list[str]:
     """Build the chart's settings that make it take the locally built database images."""
-    names = json.loads(ask_module("images", "names", "--json"))
-    engines = {"timescaledb": "timescaledb", "postgresql": "postgresql", "redis": "redis"}
     return [
         flag
-        for engine, image in engines.items()
-        for flag in ("--set-string", f"engines.{engine}.image={names[image]}")
+        for engine in ("timescaledb", "postgresql", "redis")
+        for flag in ("--set-string", f"engines.{engine}.image={BY_NAME[engine].reference}")
     ]
 
 
@@ -169,9 +151,9 @@ def wait_for_trades(tools: Tools) -> str:
 def bring_down(cluster: str) -> None:
     """Remove everything that the demo made."""
     if cluster == "current":
-        remove_from_current(find_tools(cluster))
-    else:
-        run_module("cluster", "down", "--profile", "node", "--provider", cluster)
+        handle = api.ensure_up("node", cluster)
+        remove_from_current(Tools(handle.kubeconfig, handle.bin_dir))
+    api.stop("node", cluster)
     print("Nothing of the demo is left but the cache of built programs and images.")
 
 

@@ -2,6 +2,7 @@
 
 import argparse
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 from images.build import build_images, make_rootfs, plan_images, prune
@@ -43,9 +44,12 @@ def _run(options: argparse.Namespace) -> int:
     cache = read_cache()
     rootfs, layout = make_rootfs(options.name, choose_builder(options.builder, cache), cache)
     mounts = dict(reversed(item.split(":", 1)) for item in options.mount)
+    config = read_config(layout)
+    if options.entrypoint:
+        config = replace(config, entrypoint=(options.entrypoint,), command=())
     sandbox = Sandbox(
         rootfs,
-        read_config(layout),
+        config,
         mounts={inside: Path(here).absolute() for inside, here in mounts.items()},
         environment=dict(item.split("=", 1) for item in options.env),
     )
@@ -95,6 +99,7 @@ def build_parser() -> argparse.ArgumentParser:
 def _add_run_arguments(command: argparse.ArgumentParser) -> None:
     command.add_argument("--mount", action="append", default=[], metavar="HERE:INSIDE")
     command.add_argument("--env", action="append", default=[], metavar="NAME=VALUE")
+    command.add_argument("--entrypoint", metavar="PROGRAM", help="run this one instead")
     command.epilog = "What follows -- goes to the image's entry point."
 
 

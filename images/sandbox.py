@@ -81,7 +81,9 @@ class Sandbox:
     def _become(self, libc: ctypes.CDLL, arguments: list[str]) -> None:
         """Never returns: turns into the image's program, or ends with 127."""
         try:
+            libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
             self._enter()
+            # Once more: a change of user takes it back.
             libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
             libc.prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
             command = [*self.config.entrypoint, *(arguments or self.config.command)]

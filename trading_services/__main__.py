@@ -2,6 +2,7 @@
 
 import argparse
 import os
+import signal
 import sys
 from importlib import import_module
 
@@ -21,6 +22,9 @@ def main() -> int:
     parser.add_argument("component", choices=sorted(COMPONENTS))
     parser.add_argument("--check", action="store_true", help="validate the configuration and exit")
     arguments = parser.parse_args()
+    # Kept for `run_component` to take: as a container's first process, a SIGTERM that came while
+    # the libraries are being imported would be lost.
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM, signal.SIGINT})
     component = import_module(COMPONENTS[arguments.component]).COMPONENT
 
     from trading_services.contract.run import run_component

@@ -1,5 +1,6 @@
 """One control plane for the tier; a namespace and operator processes for each test."""
 
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -55,6 +56,8 @@ def operators(
     made = Operators(namespace, kubeconfig, tmp_path, control_plane.audit_log)
     yield made
     made.stop_all()
+    for replica in made.running:  # pytest shows it with the failure
+        sys.stderr.write(f"{replica.log.name}:\n{replica.log.read_text()}\n")
     revoke_cluster_rights(namespace)
 
 

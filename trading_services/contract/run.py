@@ -64,7 +64,8 @@ def _build_runtime(
 
 
 def _serve(component: Component[SettingsT], runtime: Runtime[SettingsT], service: Service) -> int:
-    # Blocked before any thread starts, so that only `_wait_for_stop` ever takes them.
+    # Blocked before any thread starts, so that only `_wait_for_stop` ever takes them; the command
+    # line did so already.
     signal.pthread_sigmask(signal.SIG_BLOCK, _STOP_SIGNALS)
     # A third of all series otherwise, and nobody reads when a counter was made.
     disable_created_metrics()  # type: ignore[no-untyped-call]
@@ -75,7 +76,12 @@ def _serve(component: Component[SettingsT], runtime: Runtime[SettingsT], service
     )
     loop = WorkerLoop(service.worker, control, runtime.heartbeat, metrics, runtime.stopping)
     app = build_app(component.name, service, loop, runtime.heartbeat, runtime.database, metrics)
-    server = HttpServer(app, settings.http_host, settings.http_port or component.port)
+    port = settings.http_port or component.port
+    try:
+        server = HttpServer(app, settings.http_host, port)
+    except OSError as error:
+        _log.critical("cannot listen", host=settings.http_host, port=port, error=str(error))
+        return EXIT_FAILURE
     server.start()
     thread = threading.Thread(
         target=loop.run,
@@ -85,7 +91,7 @@ def _serve(component: Component[SettingsT], runtime: Runtime[SettingsT], service
         daemon=True,
     )
     thread.start()
-    _log.info("serving", port=settings.http_port or component.port, mode=settings.trading_mode)
+    _log.info("serving", port=port, mode=settings.trading_mode)
     _wait_for_stop(runtime.stopping)
     thread.join(timeout=settings.stop_grace_seconds)
     server.stop()

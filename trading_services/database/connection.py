@@ -3,7 +3,7 @@
 import threading
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -81,12 +81,14 @@ class Database:
         with self._slots:
             connection = self._take()
             try:
-                with connection, connection.cursor() as cursor:
+                with connection.cursor() as cursor:
                     yield cursor
+                connection.commit()
             except BaseException:
-                self._give_back_unless_broken(connection)
+                _roll_back(connection)
                 raise
-            self._give_back_unless_broken(connection)
+            finally:
+                self._give_back_unless_broken(connection)
 
     def query(self, sql: str, parameters: Sequence[Any] | dict[str, Any] = ()) -> list[Any]:
         """Run one statement in its own transaction and return all its rows as tuples."""
@@ -126,6 +128,12 @@ class Database:
             return
         with self._lock:
             self._idle.append((connection, time.monotonic()))
+
+
+def _roll_back(connection: Connection) -> None:
+    # A cut connection cannot be asked; the error that says why it is cut must stay the one raised.
+    with suppress(*UNAVAILABLE):
+        connection.rollback()
 
 
 def _answers(connection: Connection) -> bool:

@@ -56,12 +56,13 @@ class TreeModel:
 
 def build_tree_model(text: str) -> TreeModel:
     """Parse a LightGBM text model; raises ModelFormatError if it is not one of ours."""
-    blocks = [_build_fields(block) for block in text.split("end of trees")[0].split("\n\n")]
+    body, end, _ = text.partition("end of trees")
+    blocks = [_build_fields(block) for block in body.split("\n\n")]
     header = blocks[0]
     trees = tuple(_build_tree(block) for block in blocks if "Tree" in block)
     names = tuple(_field(header, "feature_names").split(" "))
-    if len(trees) == 0:
-        raise ModelFormatError("the model has no trees")
+    if not trees or not end:
+        raise ModelFormatError("the model has no trees or is cut off")
     return TreeModel(names, _build_sigmoid(_field(header, "objective")), trees)
 
 

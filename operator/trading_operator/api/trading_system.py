@@ -32,6 +32,7 @@ _COMPONENTS = (
     "(has(self.services) ? self.services.map(c, c.name) : []))"
 )
 _CONFIGS = "(has(self.configs) ? self.configs.map(c, c.name) : [])"
+_UNKNOWN_INIT = "has(o.initScripts) && !(o.initScripts.config in known)"
 _VOLUMES = "(has(self.volumes) ? self.volumes.map(c, c.name) : [])"
 
 
@@ -133,10 +134,13 @@ class TradingSystemSpec(Model):
             _known("services", "configs", _CONFIGS, "add it to configs, or mend the name"),
             _known("services", "volumes", _VOLUMES, "add it to volumes, or mend the name"),
             rule(
-                f"!has(self.datastores) || [{_CONFIGS}].all(known, self.datastores.all(d, "
-                "!has(d.initScripts) || d.initScripts.config in known))",
-                "datastores[].initScripts.config names a config that configs does not have; "
+                f"!has(self.datastores) || [{_CONFIGS}].all(known, "
+                f"!self.datastores.exists(o, {_UNKNOWN_INIT}))",
+                "datastores[].initScripts.config names what the system does not have; "
                 "add it to configs, or mend the name",
+                messageExpression=f"[{_CONFIGS}].map(known, self.datastores.map(o, {_UNKNOWN_INIT}, "
+                "'%s: initScripts.config names %s, which the system does not have; "
+                "add it to configs, or mend the name'.format([o.name, o.initScripts.config]))[0])[0]",
                 fieldPath=".datastores",
             ),
         )

@@ -157,7 +157,7 @@ class Loop:
 
     def _schedule(self, key: Key, *due_in: float | None) -> None:
         resync = RESYNC_SECONDS * random.uniform(0.8, 1.2)
-        self.queue.wake_after(key, min((each for each in (resync, *due_in) if each is not None)))
+        self.queue.wake_after(key, min(each for each in (resync, *due_in) if each is not None))
 
     def _retry(self, key: Key, result: str, details: dict[str, str]) -> str:
         seconds = self.queue.retry(key)

@@ -204,6 +204,8 @@ async def _patch(
 async def _create_secret(run: _Pass, request: SecretRequest) -> None:
     """Make a Secret with a new password; one that is there stays, it may open a volume."""
     ref = ref_of(request.manifest)
+    if ref.name in run.observed.secrets:
+        return
     standing = run.kube.refusals.standing(key_of(run.owner), ref, request.manifest)
     if standing is not None:
         run.failures.append(standing)

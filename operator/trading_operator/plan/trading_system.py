@@ -8,6 +8,7 @@ from trading_operator.api.datastore import Datastore
 from trading_operator.api.trading_system import TradingSystemSpec
 from trading_operator.manifests.digest import digest_of
 from trading_operator.manifests.metadata import RENDERING_ANNOTATION, Manifest, Owner
+from trading_operator.plan.address import refuse_shared_names
 from trading_operator.plan.datastore import plan_datastore, plan_growth
 from trading_operator.plan.draft import Draft, System
 from trading_operator.plan.gating import Gate, gate
@@ -44,6 +45,7 @@ def plan_trading_system(
     operand: OperandSettings,
 ) -> Plan:
     """Return what should be there now; raises InvalidSpecError when the spec makes no sense."""
+    refuse_shared_names(owner, spec)
     system = System(owner, spec, observed, operand)
     drafts = {name: draft for wave in start_waves(spec) for name, draft in _draft(system, wave)}
     decisions = tuple(_decide(system, draft, drafts, now) for draft in drafts.values())

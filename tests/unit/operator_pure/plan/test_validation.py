@@ -154,3 +154,10 @@ def test_names_that_got_past_admission_are_refused_with_their_path(
 ) -> None:
     with pytest.raises(InvalidSpecError, match=path):
         plan_for(make_spec(services=[service("app", **fields)]))
+
+
+@pytest.mark.parametrize("name", ["shared", "momentum-a"])
+def test_two_components_cannot_share_an_address(name: str) -> None:
+    first = service("a", serviceName=name) if name == "shared" else service("a")
+    with pytest.raises(InvalidSpecError, match=r"services\[1\].serviceName: a has the Service"):
+        plan_for(make_spec(services=[first, service("b", serviceName=name)]))

@@ -1,0 +1,91 @@
+"""Promises that every Containerfile keeps, read from the files themselves."""
+
+import re
+
+import pytest
+
+from images.catalogue import BY_NAME, DEBIAN, IMAGES, REPOSITORY, VERSION, Image, select_images
+
+NAMES = [image.name for image in IMAGES]
+SERVICES = [image.name for image in IMAGES if image.base == "base"]
+
+
+def _read_lines(image: Image) -> list[str]:
+    text = image.containerfile.read_text().replace("\\\n", " ")
+    return [line for line in text.splitlines() if line and not line.startswith("#")]
+
+
+@pytest.mark.parametrize("image", IMAGES, ids=NAMES)
+def test_last_word_is_an_unprivileged_user_given_by_number(image: Image) -> None:
+    lines = _read_lines(image)
+    users = [line.split()[1] for line in lines if line.startswith("USER ")]
+    assert re.fullmatch(r"[1-9]\d*:[1-9]\d*", users[-1])
+    last = max(number for number, line in enumerate(lines) if line.startswith("USER "))
+    assert not [line for line in lines[last:] if line.startswith(("RUN ", "COPY ", "ADD "))]
+
+
+@pytest.mark.acceptance("A23")
+@pytest.mark.parametrize("image", IMAGES, ids=NAMES)
+def test_base_is_chosen_by_an_argument_and_pinned_by_default(image: Image) -> None:
+    argument, stage, *_ = _read_lines(image)
+    assert stage == "FROM ${BASE}"
+    default = argument.removeprefix("ARG BASE=")
+    expected = "debian:trixie-slim" if image.base == DEBIAN else BY_NAME[image.base].reference
+    assert default == expected
+
+
+@pytest.mark.parametrize("image", IMAGES, ids=NAMES)
+def test_no_secret_no_latest_and_no_leftovers_of_the_package_manager(image: Image) -> None:
+    for line in _read_lines(image):
+        assert ":latest" not in line
+        assert not (line.startswith("ENV ") and re.search(r"PASSWORD|SECRET|TOKEN|_KEY", line))
+        assert not line.startswith("HEALTHCHECK")
+        if "apt-get install" in line:
+            assert "--no-install-recommends" in line
+            assert "rm -rf /var/lib/apt/lists/*" in line
+
+
+@pytest.mark.acceptance("A01", "A02", "A03", "A04", "A05", "A18", "A34")
+@pytest.mark.parametrize("name", SERVICES)
+def test_each_service_has_its_own_image_and_start_command_on_the_shared_base(name: str) -> None:
+    image = BY_NAME[name]
+    assert image.reference == f"docker.io/autonomous_trading_system/{name}:{VERSION}"
+    lines = _read_lines(image)
+    assert lines[-1] == f'CMD ["trading-services", "{name}"]'
+    packages = next(number for number, line in enumerate(lines) if "install-packages" in line)
+    source = lines.index("COPY trading_services /app/trading_services")
+    assert packages < source, "a changed source file must not install the packages again"
+
+
+def test_there_are_five_services() -> None:
+    assert len(SERVICES) == 5
+
+
+@pytest.mark.acceptance("A32")
+def test_model_training_sets_what_tensorflow_reads() -> None:
+    text = BY_NAME["model-training"].containerfile.read_text()
+    assert 'TF_TRT_ENABLE=1 TF_XLA_FLAGS="--tf_xla_auto_jit=2 --tf_xla_cpu_global_jit"' in text
+
+
+def test_operator_and_base_share_their_python_layer() -> None:
+    steps = [_read_lines(BY_NAME[name])[:5] for name in ("base", "trading-operator")]
+    assert steps[0] == steps[1]
+
+
+@pytest.mark.acceptance("A36", "A38")
+def test_database_images_offer_the_usual_port_and_folder() -> None:
+    lines = _read_lines(BY_NAME["postgresql"])
+    assert "EXPOSE 5432" in lines
+    assert "VOLUME /var/lib/postgresql/data" in lines
+
+
+def test_selection_brings_the_bases_first_and_refuses_strangers() -> None:
+    assert [image.name for image in select_images(["timescaledb"])] == ["postgresql", "timescaledb"]
+    assert select_images([]) == list(IMAGES)
+    with pytest.raises(ValueError, match="no image is called 'questdb': choose from"):
+        select_images(["questdb"])
+
+
+def test_every_containerfile_is_listed() -> None:
+    found = {path.parent.name for path in (REPOSITORY / "images").glob("*/Containerfile")}
+    assert found == set(NAMES)
