@@ -1,5 +1,8 @@
 """Build what changed, in order, and leave everything else alone."""
 
+import contextlib
+import fcntl
+import os
 import shutil
 import time
 from collections.abc import Sequence
@@ -107,7 +110,20 @@ def make_rootfs(name: str, builder: Builder, cache: Cache) -> tuple[Path, Path]:
             if not target.exists():
                 with step("[1/1]", f"Unpacking {name}"), cache.publish(target) as unfinished:
                     unpack(layout, unfinished)
+                _discard_older(target, name)
     return target, layout
+
+
+def _discard_older(target: Path, name: str) -> None:
+    """Remove what was unpacked from older builds of an image, unless it runs (a sandbox locks)."""
+    for path in target.parent.glob(f"{name}-*"):
+        if path == target or len(path.name) != len(target.name):
+            continue
+        folder = os.open(path, os.O_RDONLY)
+        with contextlib.suppress(BlockingIOError):
+            fcntl.flock(folder, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            shutil.rmtree(path)
+        os.close(folder)
 
 
 def prune(builder: Builder, cache: Cache) -> list[str]:

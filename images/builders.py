@@ -1,5 +1,6 @@
 """The two ways to turn a Containerfile into an OCI layout: buildah, or Docker where it runs."""
 
+import hashlib
 import os
 import shutil
 import ssl
@@ -112,8 +113,10 @@ class Buildah:
         self._write_layout(name, layout, job.image.reference, log)
 
     def _command(self) -> list[str]:
-        run_root = Path("/run/trading-operator-images")
-        return ["buildah", "--root", str(self.cache.storage), "--runroot", str(run_root)]
+        # What is mounted now: of this store alone, and gone with a reboot.
+        name = hashlib.sha256(str(self.cache.root).encode()).hexdigest()[:12]
+        run_root = f"/run/trading-operator-images/{name}"
+        return ["buildah", "--root", str(self.cache.storage), "--runroot", run_root]
 
     def _load(self, name: str, key: str, log: Log) -> str:
         """The local name of a base, read back from its layout if the store has lost it."""

@@ -55,6 +55,8 @@ class Cache:
             except BlockingIOError:
                 say("Waiting for another build of images to finish ...")
                 fcntl.flock(lock, fcntl.LOCK_EX)
+            # Commands inherit it: one that outlives a killed build still holds the cache.
+            os.set_inheritable(lock.fileno(), True)
             yield
 
     def discard_unfinished(self) -> None:

@@ -5,7 +5,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -23,7 +23,7 @@ class Log:
 
     path: Path
 
-    def run(self, command: Sequence[str], env: Mapping[str, str] | None = None) -> None:
+    def run(self, command: Sequence[str]) -> None:
         """Run a command to its end; raise StepError with the log's tail when it fails."""
         with self.path.open("a") as file:
             file.write(f"$ {' '.join(command)}\n")
@@ -33,7 +33,8 @@ class Log:
                 stdin=subprocess.DEVNULL,
                 stdout=file,
                 stderr=subprocess.STDOUT,
-                env=env,
+                # The cache's lock goes with the command.
+                close_fds=False,
                 check=False,
             )
         if done.returncode:

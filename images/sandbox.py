@@ -1,6 +1,7 @@
 """Run an image's program from its unpacked files, as a pod would: own user, read-only root."""
 
 import ctypes
+import fcntl
 import os
 import signal
 import subprocess
@@ -64,6 +65,8 @@ class Sandbox:
         if os.geteuid() != 0:
             raise PermissionError("running an image without a cluster needs root: run it as root")
         self._make_mount_sources()
+        # Held while it runs: files in use are not cleaned away.
+        fcntl.flock(os.open(self.rootfs, os.O_RDONLY), fcntl.LOCK_SH)
         libc = ctypes.CDLL(None, use_errno=True)
         if libc.unshare(CLONE_NEWNS | CLONE_NEWIPC | CLONE_NEWPID):
             raise OSError(ctypes.get_errno(), "unshare")

@@ -1,4 +1,7 @@
-"""`trading-services <component>` runs one component; `--check` only validates configuration."""
+"""`trading-services <component>` runs one component, `trading-services report` prints a report.
+
+`--check` only validates a component's configuration.
+"""
 
 import argparse
 import os
@@ -19,9 +22,13 @@ COMPONENTS = {
 def main() -> int:
     """Parse the command line and run the component; return the process's exit code."""
     parser = argparse.ArgumentParser(prog="trading-services", description=__doc__)
-    parser.add_argument("component", choices=sorted(COMPONENTS))
+    parser.add_argument("component", choices=[*sorted(COMPONENTS), "report"])
     parser.add_argument("--check", action="store_true", help="validate the configuration and exit")
     arguments = parser.parse_args()
+    if arguments.component == "report":
+        from trading_services.reporting.main import main as report
+
+        return report()
     # Kept for `run_component` to take: as a container's first process, a SIGTERM that came while
     # the libraries are being imported would be lost.
     signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM, signal.SIGINT})

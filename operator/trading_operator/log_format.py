@@ -28,7 +28,12 @@ class JsonFormatter(logging.Formatter):
                 line[name] = value
         if record.exc_info:
             line["traceback"] = self.formatException(record.exc_info)
-        return orjson.dumps(line, default=str).decode()
+        return orjson.dumps(line, default=_spell).decode()
+
+
+def _spell(value: object) -> str:
+    # Names of systems and objects are named tuples: namespace/name, kind/name.
+    return "/".join(map(str, value)) if isinstance(value, tuple) else str(value)
 
 
 def configure_logging(level: str) -> None:

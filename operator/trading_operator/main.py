@@ -4,6 +4,8 @@ import asyncio
 import logging
 import sys
 
+from prometheus_client import disable_created_metrics
+
 from trading_operator.api.datastore import EngineName
 from trading_operator.controllers.runtime import Runtime
 from trading_operator.engines.base import OperandSettings
@@ -50,6 +52,8 @@ def main() -> None:
     """Run the operator with the settings of the environment."""
     settings = Settings()
     configure_logging(settings.log_level)
+    # They double the number of series and say nothing of use here.
+    disable_created_metrics()  # type: ignore[no-untyped-call]
     sys.exit(0 if asyncio.run(run(settings)) else 1)
 
 

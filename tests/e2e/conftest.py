@@ -3,10 +3,11 @@
 from collections.abc import Iterator
 
 import pytest
-from cluster.api import ensure_up
 
+from cluster.api import ensure_up
 from demo.steps import NAMESPACE, SYSTEM, apply_system, install_operator, prepare_cluster
 from e2e.audit import AuditLog
+from e2e.start_record import StartRecord, StartRecorder
 from e2e.trading_cluster import TradingCluster
 
 
@@ -20,10 +21,19 @@ def trading() -> TradingCluster:
 
 
 @pytest.fixture(scope="session")
-def example(trading: TradingCluster) -> str:
-    """The example of examples/autonomous, Ready; returns its namespace."""
-    apply_system(trading.tools)
-    trading.wait_ready(NAMESPACE, SYSTEM, timeout=300)
+def started(trading: TradingCluster) -> StartRecord:
+    """The example of examples/autonomous brought up from nothing, and how it came up."""
+    trading.kubectl("delete", "namespace", NAMESPACE, "--ignore-not-found", "--timeout=120s")
+    with StartRecorder(trading, NAMESPACE) as recorder:
+        apply_system(trading.tools)
+        trading.wait_ready(NAMESPACE, SYSTEM, timeout=300)
+    return recorder.record
+
+
+@pytest.fixture(scope="session")
+def example(started: StartRecord) -> str:
+    """The namespace of the example, which was Ready once."""
+    assert started.ready
     return NAMESPACE
 
 

@@ -3,6 +3,7 @@
 import json
 import os
 import signal
+from collections.abc import Callable
 from pathlib import Path
 
 from demo.steps import SYSTEM, read_report
@@ -19,6 +20,11 @@ def restarts(trading: TradingCluster, namespace: str) -> int:
     return trading.pod_identities(namespace)[STRATEGY][1]
 
 
+def has_restarted_since(trading: TradingCluster, namespace: str, before: int) -> Callable[[], bool]:
+    """Build the question whether the strategy's container was restarted again."""
+    return lambda: restarts(trading, namespace) > before
+
+
 def test_orders_survive_kill_minus_nine(trading: TradingCluster, example: str) -> None:
     for _ in range(KILLS):
         trading.wait_ready(example, SYSTEM)
@@ -26,7 +32,7 @@ def test_orders_survive_kill_minus_nine(trading: TradingCluster, example: str) -
         uid = trading.pods(example, "trading-strategy")[0]["metadata"]["uid"]
         for pid in processes_of(uid, "trading-strategy"):
             os.kill(pid, signal.SIGKILL)
-        eventually(lambda before=before: restarts(trading, example) > before, "a restart", 60)
+        eventually(has_restarted_since(trading, example, before), "a restart", 60)
         assert trading.pods(example, "trading-strategy")[0]["metadata"]["uid"] == uid
     trading.wait_ready(example, SYSTEM)
     mismatch = """SELECT count(*) FROM orders o FULL JOIN paper_broker.orders b

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from demo.kubectl import CommandError, Tools
+from demo.kubectl import Tools
 from demo.steps import OPERATOR_NAMESPACE, create_namespace
 from demo.watching import condition
 from e2e.audit import AuditLog
@@ -93,16 +93,13 @@ class TradingCluster:
             self.kubectl("delete", "namespace", name, "--wait=false")
 
 
-def became_ready(pod: dict[str, Any]) -> datetime:
-    """Return when a pod became Ready."""
-    ready = next(c for c in pod["status"]["conditions"] if c["type"] == "Ready")
-    assert ready["status"] == "True", pod["metadata"]["name"]
-    return datetime.fromisoformat(ready["lastTransitionTime"])
+def is_ready(pod: dict[str, Any]) -> datetime | None:
+    """Return since when a pod is Ready, None when it is not."""
+    conditions = pod["status"].get("conditions", [])
+    ready = next((c for c in conditions if c["type"] == "Ready" and c["status"] == "True"), None)
+    return datetime.fromisoformat(ready["lastTransitionTime"]) if ready else None
 
 
 def was_created(pod: dict[str, Any]) -> datetime:
     """Return when a pod was created."""
     return datetime.fromisoformat(pod["metadata"]["creationTimestamp"])
-
-
-__all__ = ["CommandError", "TradingCluster", "became_ready", "was_created"]

@@ -2,12 +2,13 @@
 
 import sys
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
 import yaml
-from cluster.api import ClusterHandle, ensure_up
 
+from cluster.api import ClusterHandle, ensure_up
 from integration.kube_client import KubeClient, Namespace, eventually
 from integration.operator_process import (
     Operators,
@@ -34,7 +35,7 @@ def client(control_plane: ClusterHandle) -> Iterator[KubeClient]:
         definition = yaml.safe_load(file.read_text())
         made.apply(path, definition)
         name = definition["metadata"]["name"]
-        eventually(lambda name=name: _is_served(made, f"{path}/{name}"))
+        eventually(partial(_is_served, made, f"{path}/{name}"))
     yield made
     made.close()
 
@@ -55,9 +56,8 @@ def operators(
     kubeconfig = write_kubeconfig(namespace, tmp_path / "operator.kubeconfig")
     made = Operators(namespace, kubeconfig, tmp_path, control_plane.audit_log)
     yield made
+    made.describe(sys.stderr)  # pytest shows it with a failure
     made.stop_all()
-    for replica in made.running:  # pytest shows it with the failure
-        sys.stderr.write(f"{replica.log.name}:\n{replica.log.read_text()}\n")
     revoke_cluster_rights(namespace)
 
 

@@ -157,9 +157,7 @@ class Namespace:
 
     def delete(self, kind: str, name: str) -> None:
         """Delete an object in the background."""
-        self.client.request(
-            "DELETE", self.path(kind, name), {"propagationPolicy": "Background"}
-        )
+        self.client.request("DELETE", self.path(kind, name), {"propagationPolicy": "Background"})
 
     def condition(self, name: str, kind: str) -> dict[str, Any]:
         """Return a condition of a trading system, empty when it is not there."""

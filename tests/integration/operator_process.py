@@ -7,10 +7,9 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 import httpx
 import yaml
@@ -57,7 +56,7 @@ class OperatorProcess:
 
     def is_leading(self) -> bool:
         """Tell whether this replica leads."""
-        return "trading_operator_leader 1.0" in self._metrics()
+        return "trading_operator_leader 1.0" in self.metrics()
 
     def is_ready(self) -> bool:
         """Tell whether its readiness endpoint says so."""
@@ -70,7 +69,8 @@ class OperatorProcess:
         """Return its log; a line that is no JSON object fails the test."""
         return [json.loads(line) for line in self.log.read_text().splitlines()]
 
-    def _metrics(self) -> str:
+    def metrics(self) -> str:
+        """Return its metrics, nothing when it does not answer."""
         try:
             return self.get("metrics").text
         except httpx.TransportError:
@@ -120,9 +120,17 @@ class Operators:
 
     def start_leading(self, **settings: str) -> OperatorProcess:
         """Start a replica and wait until it leads."""
-        replica = self.start(**settings)
+        replica = self.start(None, **settings)
         eventually(replica.is_leading, 30)
         return replica
+
+    def describe(self, output: TextIO) -> None:
+        """Write down how things stand, for a test that failed."""
+        for replica in self.running:
+            output.write(f"{replica.log.name}:\n{replica.log.read_text()}\n{replica.metrics()}\n")
+        for kind in ("tradingsystems", "deployments", "statefulsets", "pods"):
+            for item in self.namespace.list(kind):
+                output.write(f"{kind} {item['metadata']['name']}: {item.get('status')}\n")
 
     def stop_all(self) -> None:
         """Kill what still runs."""
@@ -206,8 +214,6 @@ def write_kubeconfig(namespace: Namespace, path: Path, server: str | None = None
     }
     path.write_text(yaml.safe_dump(config))
     return path
-
-
 
 
 def _describe(event: dict[str, Any]) -> str:

@@ -4,7 +4,10 @@ from typing import Any
 
 
 def build_system(
-    name: str, services: list[dict[str, Any]], datastores: list[dict[str, Any]] | None = None, **spec: Any
+    name: str,
+    services: list[dict[str, Any]],
+    datastores: list[dict[str, Any]] | None = None,
+    **spec: Any,
 ) -> dict[str, Any]:
     """Build a trading system without isolation, which kwok's pods do not need."""
     return {

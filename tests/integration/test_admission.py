@@ -185,6 +185,12 @@ REFUSED: list[tuple[str, Spec, str, str]] = [
         "should match",
     ),
     (
+        "a negative size",
+        {"volumes": [{"name": "v", "size": -1}]},
+        "spec.volumes[0].size",
+        "greater than or equal to 0",
+    ),
+    (
         "a duration that is none",
         {"services": [_service(terminationGracePeriod="soon")]},
         "spec.services[0].terminationGracePeriod",

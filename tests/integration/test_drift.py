@@ -31,6 +31,19 @@ def test_a_child_without_its_labels_gets_them_back(api: Namespace) -> None:
     assert api.get("deployments", "one-api")["metadata"]["uid"] == before["metadata"]["uid"]
 
 
+def test_what_somebody_keeps_changing_is_not_fought_over(
+    api: Namespace, operators: Operators
+) -> None:
+    for _ in range(3):
+        api.merge("deployments", "one-api", {"spec": {"replicas": 3}})
+        eventually(lambda: api.get("deployments", "one-api")["spec"]["replicas"] == 1)
+    api.merge("deployments", "one-api", {"spec": {"replicas": 3}})
+    eventually(lambda: "keeps changing" in str(api.get("tradingsystems", "one")["status"]))
+    settled = operators.settle(2.0)
+    assert operators.settle()[len(settled) :] == []
+    assert api.get("deployments", "one-api")["spec"]["replicas"] == 3
+
+
 def test_fields_that_left_the_plan_go_and_foreign_fields_stay(api: Namespace) -> None:
     foreign = {"name": "FOREIGN", "value": "1"}
     path = "/spec/template/spec/containers/0/env/-"

@@ -55,7 +55,7 @@ def test_a_settled_system_and_a_restart_cost_no_write(
     assert first.stop() == 0
 
     second = operators.start_leading()
-    eventually(lambda: _passes(second.get("metrics").text) >= 1)
+    eventually(lambda: _passes(second.metrics()) >= 1)
     assert operators.settle(2.0)[len(settled) :] == []
 
 
@@ -108,5 +108,7 @@ def _ready_since(namespace: Namespace, component: str) -> datetime:
 
 
 def _passes(metrics: str) -> float:
-    lines = (line for line in metrics.splitlines() if line.startswith("trading_operator_reconcile_total"))
+    lines = (
+        line for line in metrics.splitlines() if line.startswith("trading_operator_reconcile_total")
+    )
     return sum(float(line.rsplit(" ", 1)[1]) for line in lines)

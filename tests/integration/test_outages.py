@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -56,7 +57,7 @@ def test_cut_connections_lose_no_event(
         eventually(lambda: namespace.get("services", "one-api"), 30)
         name = f"more-{number}"
         namespace.create("tradingsystems", build_system(name, [build_service("api")]))
-        eventually(lambda name=name: namespace.is_ready(name), 30)
+        eventually(partial(namespace.is_ready, name), 30)
 
 
 def test_a_leader_that_hears_nothing_stops_leading(

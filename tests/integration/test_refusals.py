@@ -31,7 +31,10 @@ def test_an_object_of_somebody_else_is_left_alone_and_named(
     namespace: Namespace, operators: Operators
 ) -> None:
     labels = {"app": "theirs"}
-    theirs = {"metadata": {"name": "one-api"}, "spec": {"ports": [{"port": 80}], "selector": labels}}
+    theirs = {
+        "metadata": {"name": "one-api"},
+        "spec": {"ports": [{"port": 80}], "selector": labels},
+    }
     namespace.create("services", theirs)
     operators.start_leading()
     namespace.create("tradingsystems", build_system("one", [build_service("api")]))

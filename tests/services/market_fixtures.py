@@ -21,8 +21,10 @@ def open_market(server: TimescaleServer, world: World, folder: Path) -> Iterator
     apply_migrations(database)
     write_world(database, world)
     train_first_model(database, world, folder / "models")
+    runs = StrategyRuns(database, folder / "models", folder)
     try:
-        yield StrategyRuns(database, folder / "models", folder)
+        yield runs
     finally:
+        runs.close()
         database.close()
         server.drop_database(name)

@@ -34,6 +34,7 @@ class StrategyRuns:
     models_dir: Path
     folder: Path
     environment: dict[str, str] = field(default_factory=dict)
+    started: list[ServiceProcess] = field(default_factory=list)
 
     def start(self, **wanted: str) -> ServiceProcess:
         """Start the strategy; `kill`, `freeze`, `plant` as strategy_under_test takes them."""
@@ -46,7 +47,13 @@ class StrategyRuns:
                 stderr=subprocess.STDOUT,
             )
         url = f"http://127.0.0.1:{port}"
-        return ServiceProcess("trading-strategy", url, process, self.output)
+        self.started.append(ServiceProcess("trading-strategy", url, process, self.output))
+        return self.started[-1]
+
+    def close(self) -> None:
+        """Kill what a test left running."""
+        for service in self.started:
+            service.kill()
 
     @property
     def output(self) -> Path:

@@ -10,6 +10,7 @@ import json
 import os
 import signal
 import sys
+import threading
 import uuid
 from collections.abc import Callable, Mapping
 from dataclasses import replace
@@ -17,10 +18,12 @@ from typing import Any
 
 from trading_services.contract.run import run_component
 from trading_services.paper_broker.venue import PaperBroker
+from trading_services.trading_strategy import desk
 from trading_services.trading_strategy.book import Book
 from trading_services.trading_strategy.broker import OrderRequest, VenueOrder
 from trading_services.trading_strategy.decisions import Decision
 from trading_services.trading_strategy.journal import Journal
+from trading_services.trading_strategy.reconciliation import Reconciliation, build_book
 from trading_services.trading_strategy.service import COMPONENT
 
 CLASSES: Mapping[str, type] = {"Journal": Journal, "PaperBroker": PaperBroker}
@@ -34,15 +37,20 @@ def arm(point: str, deadly: signal.Signals) -> None:
 
     @functools.wraps(original)
     def armed(*arguments: Any, **keywords: Any) -> Any:
-        dies = next(calls) == count
-        if dies and moment == "before":
-            os.kill(os.getpid(), deadly)
+        goes = next(calls) == count
+        if goes and moment == "before":
+            _send(deadly)
         answer = original(*arguments, **keywords)
-        if dies:
-            os.kill(os.getpid(), deadly)
+        if goes and moment == "after":
+            _send(deadly)
         return answer
 
     setattr(owner, name, armed)
+
+
+def _send(deadly: signal.Signals) -> None:
+    # To this very thread: a signal to the process may find another one, while this one runs on.
+    signal.pthread_kill(threading.get_ident(), deadly)
 
 
 def _parse(point: str) -> tuple[type, str, str, int]:
@@ -62,7 +70,7 @@ def plant_send_before_journal() -> None:
             venue[-1].submit(decision.order.request)
         original(self, *arguments)
 
-    Journal.write_decision = hasty  # type: ignore[method-assign]
+    setattr(Journal, "write_decision", hasty)  # noqa: B010 - mypy forbids the assignment
 
 
 def plant_random_ids() -> None:
@@ -73,20 +81,20 @@ def plant_random_ids() -> None:
         placed = original(self, replace(request, client_order_id=f"to-{uuid.uuid4().hex}"))
         return replace(placed, request=request)
 
-    PaperBroker.submit = careless  # type: ignore[method-assign]
+    setattr(PaperBroker, "submit", careless)  # noqa: B010
 
 
 def plant_forgotten_order() -> None:
     """Plant the bug that an order at work is forgotten at a restart."""
-    from trading_services.trading_strategy import desk
-
-    original = desk.build_book
 
     def forgetful(*arguments: Any) -> Book:
-        return replace(original(*arguments), working=None)
+        return replace(build_book(*arguments), working=None)
 
-    desk.build_book = forgetful
-    desk.plan_reconciliation = lambda *_: desk.Reconciliation((), ())
+    def blind(*_: Any) -> Reconciliation:
+        return Reconciliation((), ())
+
+    setattr(desk, "build_book", forgetful)  # noqa: B010
+    setattr(desk, "plan_reconciliation", blind)  # noqa: B010
 
 
 def _remember_venue() -> list[PaperBroker]:
@@ -97,7 +105,7 @@ def _remember_venue() -> list[PaperBroker]:
         venues.append(self)
         original(self, token)
 
-    PaperBroker.claim = remembering  # type: ignore[method-assign]
+    setattr(PaperBroker, "claim", remembering)  # noqa: B010
     return venues
 
 

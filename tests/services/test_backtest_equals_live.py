@@ -4,11 +4,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
 from services.market_fixtures import open_market
 from services.strategy_runs import StrategyRuns
 from services.timescale_server import TimescaleServer
 from services.trading_world import SCHEMA, World
-
 from trading_services.backtesting.performance import build_performance
 from trading_services.backtesting.simulator import BacktestResult, Setup, run_backtest
 from trading_services.model_training.registry import read_models

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from services.service_process import ServiceProcess
 from services.trading_world import (
     SCHEMA,
@@ -17,7 +18,6 @@ from services.trading_world import (
     write_series,
     write_world,
 )
-
 from trading_services.continuous_learning.cycle import run_learning_cycle
 from trading_services.continuous_learning.policy import LearningRules
 from trading_services.database.connection import Database
@@ -38,7 +38,8 @@ def _write_config(folder: Path, world: World) -> None:
 
 def _read_rows(database: Database) -> list[dict[str, Any]]:
     return [
-        row[0] for row in database.query("SELECT to_jsonb(m) FROM model_registry m ORDER BY version")
+        row[0]
+        for row in database.query("SELECT to_jsonb(m) FROM model_registry m ORDER BY version")
     ]
 
 
@@ -94,9 +95,10 @@ def test_a_crash_between_file_and_row_is_mended_by_training_again(
     def crash(*_: Any) -> None:
         raise KeyboardInterrupt
 
-    with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
+    with monkeypatch.context() as patched:
         patched.setattr(workshop_module, "write_model", crash)
-        train_first_model(database, WORLD, tmp_path)
+        with pytest.raises(KeyboardInterrupt):
+            train_first_model(database, WORLD, tmp_path)
     assert _read_rows(database) == []
     train_first_model(database, WORLD, tmp_path)
     train_again = build_workshop(database, WORLD, tmp_path)
@@ -177,17 +179,18 @@ def test_a_challenger_is_promoted_or_rejected_by_what_it_must_improve(
 def test_drift_brings_a_challenger_before_its_time(database: Database, tmp_path: Path) -> None:
     write_world(database, replace(WORLD, bars=800))
     train_first_model(database, WORLD, tmp_path)
-    # Recent volatility far from all that was trained on.
+    # Recent features far from all that was trained on.
     database.execute(
-        "UPDATE features SET value = value + 5 WHERE feature_name LIKE 'volatility%%' "
-        "AND timestamp > (SELECT max(timestamp) - INTERVAL '200 days' FROM features)"
+        "UPDATE features SET value = value + 5 "
+        "WHERE timestamp > (SELECT max(timestamp) - INTERVAL '200 days' FROM features)"
     )
     rules = LearningRules(
         retrain_every_bars=5000, check_drift_every_bars=100, holdout_bars=60, drift_threshold=0.5
     )
     outcome = run_learning_cycle(build_workshop(database, WORLD, tmp_path), rules)
     calm = run_learning_cycle(
-        build_workshop(database, WORLD, tmp_path), rules.model_copy(update={"drift_threshold": 99.0})
+        build_workshop(database, WORLD, tmp_path),
+        rules.model_copy(update={"drift_threshold": 99.0}),
     )
     assert outcome.trained is not None
     assert (outcome.trained.reason, outcome.trained.bars) == ("Drift", 700)

@@ -7,8 +7,8 @@ from decimal import Decimal
 
 import psycopg2
 import pytest
-from services.trading_world import write_bars
 
+from services.trading_world import write_bars
 from trading_services.database.connection import Database
 from trading_services.market_data.bars import Bar
 from trading_services.paper_broker.fills import CostModel

@@ -136,6 +136,16 @@ def test_a_wrong_configuration_ends_it_with_78_and_one_clear_line(
     assert line["field"] == field
 
 
+def test_the_log_level_may_be_set_by_a_variable(
+    database: Database, start_service: StartService
+) -> None:
+    service = start_service("system-controller", LOG_LEVEL="WARNING")
+    service.wait_ready()
+    service.stop()
+
+    assert service.read_log() == []
+
+
 def test_a_stop_that_comes_during_the_imports_is_obeyed_afterwards(
     database: Database, start_service: StartService
 ) -> None:

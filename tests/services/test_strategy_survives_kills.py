@@ -2,7 +2,7 @@
 
 import random
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -12,6 +12,8 @@ from services.order_trace import Trace, find_differences, read_trace
 from services.strategy_runs import StrategyRuns
 from services.timescale_server import TimescaleServer
 from services.trading_world import World
+
+RecordProperty = Callable[[str, object], None]
 
 SEED = 20261121
 RANDOM_KILLS = 20
@@ -33,6 +35,12 @@ POINTS = (
     "Journal.write_exit_fill:before:2",
     "Journal.write_exit_fill:after:3",
 )
+
+# The strategy's own connections and its venue's, but not this test's.
+CUT_STRATEGY = """
+SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity
+WHERE datname = current_database() AND application_name = 'trading-strategy'
+"""
 
 LONG = World(bars=2400)
 SHORT = World(symbols=("AAPL", "MSFT"), bars=900)
@@ -82,9 +90,9 @@ def _kill_at_random_moments(runs: StrategyRuns, seed: int) -> None:
 
 @pytest.mark.acceptance("A05")
 def test_kills_at_random_and_at_planted_moments_leave_the_orders_of_an_undisturbed_run(
-    long_market: StrategyRuns, undisturbed_long: Trace, record_property: pytest.FixtureRequest
+    long_market: StrategyRuns, undisturbed_long: Trace, record_property: RecordProperty
 ) -> None:
-    record_property("seed", SEED)  # type: ignore[operator]
+    record_property("seed", SEED)
     print(f"seed {SEED}")  # noqa: T201 - who repeats a failure needs it
     for point in POINTS:
         long_market.run_to_death(point)
@@ -120,4 +128,19 @@ def test_without_a_bug_the_same_kills_change_nothing(
     short_market.run_to_death("PaperBroker.submit:after:5")
     short_market.run_to_death("Journal.write_decision:after:60")
     short_market.run_to_end()
+    assert find_differences(undisturbed_short, read_trace(short_market.database)) == []
+
+
+def test_connections_that_the_server_cuts_lose_and_double_nothing(
+    short_market: StrategyRuns, undisturbed_short: Trace
+) -> None:
+    moments = random.Random(SEED)
+    service = short_market.start()
+    cuts = 0
+    while not short_market.finished() and cuts < 6:
+        time.sleep(moments.uniform(0.05, 0.3))
+        cuts += short_market.database.query(CUT_STRATEGY)[0][0] > 0
+    short_market.wait_for_end(service)
+    service.stop()
+    assert cuts > 0
     assert find_differences(undisturbed_short, read_trace(short_market.database)) == []

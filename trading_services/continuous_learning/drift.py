@@ -10,15 +10,16 @@ SMALLEST_SHARE = 1e-3
 
 
 def build_drift(reference: Matrix, recent: Matrix) -> float:
-    """Return the mean population stability index over the columns; 0 means no move.
+    """Return the median population stability index over the columns; 0 means no move.
 
-    Both have one row a sample and the same columns; above about 0.25 the move is large.
+    Both have one row a sample and the same columns. The median, because a column such as the
+    month moves by its nature: what counts is that most of them have moved.
     """
     indices = [
         build_stability_index(reference[:, column], recent[:, column])
         for column in range(reference.shape[1])
     ]
-    return float(np.mean(indices)) if indices else 0.0
+    return float(np.median(indices)) if indices else 0.0
 
 
 def build_stability_index(

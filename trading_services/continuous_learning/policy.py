@@ -18,7 +18,7 @@ class LearningRules(BaseModel):
     enabled: bool = True
     retrain_every_bars: Annotated[int, Field(ge=10, le=1_000_000)] = 400
     check_drift_every_bars: Annotated[int, Field(ge=10, le=1_000_000)] = 100
-    drift_threshold: Annotated[float, Field(gt=0)] = 0.5
+    drift_threshold: Annotated[float, Field(gt=0)] = 0.75
     holdout_bars: Annotated[int, Field(ge=5, le=100_000)] = 80
     metric: Literal["logloss", "auc", "hit_rate", "sharpe"] = "logloss"
     min_improvement: Annotated[float, Field(ge=0)] = 0.0

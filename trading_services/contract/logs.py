@@ -7,12 +7,13 @@ import re
 import sys
 from collections.abc import MutableMapping
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 import structlog
 from pydantic import BaseModel, ConfigDict, Field
 
-Level = Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"]
+from trading_services.contract.settings import LogLevel
+
 EventDict = MutableMapping[str, Any]
 
 _SECRET_KEY = re.compile(r"password|secret|token|api_?key|authorization", re.IGNORECASE)
@@ -36,8 +37,8 @@ class LoggingConfig(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    level: Level = "INFO"
-    loggers: dict[str, Level] = Field(default={"uvicorn": "WARNING"}, max_length=64)
+    level: LogLevel = "INFO"
+    loggers: dict[str, LogLevel] = Field(default={"uvicorn": "WARNING"}, max_length=64)
     file: LogFile = LogFile()
 
 

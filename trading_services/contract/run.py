@@ -52,6 +52,8 @@ def _build_runtime(
 ) -> Runtime[SettingsT]:
     settings = read_settings(component.settings, environment)
     logging_config = read_config(settings.config_dir / "logging.yaml", LoggingConfig)
+    if settings.log_level is not None:
+        logging_config = logging_config.model_copy(update={"level": settings.log_level})
     configure_logging(logging_config, component.name, settings.logs_dir)
     return Runtime(
         component=component.name,
@@ -101,7 +103,8 @@ def _serve(component: Component[SettingsT], runtime: Runtime[SettingsT], service
 def _wait_for_stop(stopping: threading.Event) -> None:
     while not stopping.is_set():
         received = signal.sigtimedwait(_STOP_SIGNALS, 0.2)
-        if received is not None:
+        # After SIGSTOP and SIGCONT, Python 3.11 may hand back a struct that nobody filled.
+        if received is not None and received.si_signo in _STOP_SIGNALS:
             _log.info("stopping", signal=signal.Signals(received.si_signo).name)
             stopping.set()
 

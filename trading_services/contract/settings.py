@@ -2,18 +2,20 @@
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, TypeVar
+from typing import Annotated, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
 
 from trading_services.contract.errors import ConfigError
 
+LogLevel = Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"]
 Port = Annotated[int, Field(ge=1, le=65535)]
 
 
 class ServiceSettings(BaseModel):
     """What every service reads from its environment; a component subclasses it for its own.
 
+    LOG_LEVEL goes before the level in logging.yaml.
     A field `replay_speed` is read from REPLAY_SPEED, or from the file that REPLAY_SPEED_FILE names.
     """
 
@@ -32,6 +34,7 @@ class ServiceSettings(BaseModel):
 
     http_host: str = "0.0.0.0"
     http_port: Annotated[int, Field(ge=0, le=65535)] = 0
+    log_level: LogLevel | None = None
     config_dir: Path = Path("/app/config")
     logs_dir: Path = Path("/app/logs")
 

@@ -2,7 +2,7 @@
 
 import os
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 from trading_services.contract.errors import (
     EXIT_CONFIG,
@@ -16,7 +16,7 @@ from trading_services.reporting.facts import read_facts
 from trading_services.reporting.table import build_report
 
 
-def main(_: Sequence[str] = (), environment: Mapping[str, str] | None = None) -> int:
+def main(environment: Mapping[str, str] | None = None) -> int:
     """Print the report and return the exit code; 75 says that the database did not answer."""
     try:
         settings = read_settings(ServiceSettings, environment or os.environ)

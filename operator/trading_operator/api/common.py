@@ -66,7 +66,12 @@ Quantity = Annotated[
     Field(
         pattern=QUANTITY_PATTERN,
         max_length=20,
-        json_schema_extra={"x-kubernetes-int-or-string": True},
+        # pydantic leaves the pattern out of the schema of a type that is converted first.
+        json_schema_extra={
+            "x-kubernetes-int-or-string": True,
+            "pattern": QUANTITY_PATTERN,
+            "minimum": 0,
+        },
     ),
 ]
 Port = Annotated[int, Field(ge=1, le=65535)]

@@ -32,7 +32,6 @@ _COMPONENTS = (
     "(has(self.services) ? self.services.map(c, c.name) : []))"
 )
 _CONFIGS = "(has(self.configs) ? self.configs.map(c, c.name) : [])"
-_UNKNOWN_INIT = "has(o.initScripts) && !(o.initScripts.config in known)"
 _VOLUMES = "(has(self.volumes) ? self.volumes.map(c, c.name) : [])"
 
 
@@ -51,6 +50,20 @@ def _known(owners: str, used: str, known: str, mend: str) -> dict[str, str]:
         f"{owners}[].{used} names what the system does not have; {mend}",
         messageExpression=f"[{known}].map(known, {message})[0]",
         fieldPath=f".{owners}",
+    )
+
+
+def _known_init_scripts() -> dict[str, str]:
+    """Build the rule that the init scripts of every datastore are a config of the system."""
+    unknown = "has(o.initScripts) && !(o.initScripts.config in known)"
+    mend = "which the system does not have; add it to configs, or mend the name"
+    text = f"'%s: initScripts.config names %s, {mend}'"
+    message = f"self.datastores.map(o, {unknown}, {text}.format([o.name, o.initScripts.config]))[0]"
+    return rule(
+        f"!has(self.datastores) || [{_CONFIGS}].all(known, !self.datastores.exists(o, {unknown}))",
+        f"datastores[].initScripts.config names a config, {mend}",
+        messageExpression=f"[{_CONFIGS}].map(known, {message})[0]",
+        fieldPath=".datastores",
     )
 
 
@@ -133,16 +146,7 @@ class TradingSystemSpec(Model):
             ),
             _known("services", "configs", _CONFIGS, "add it to configs, or mend the name"),
             _known("services", "volumes", _VOLUMES, "add it to volumes, or mend the name"),
-            rule(
-                f"!has(self.datastores) || [{_CONFIGS}].all(known, "
-                f"!self.datastores.exists(o, {_UNKNOWN_INIT}))",
-                "datastores[].initScripts.config names what the system does not have; "
-                "add it to configs, or mend the name",
-                messageExpression=f"[{_CONFIGS}].map(known, self.datastores.map(o, {_UNKNOWN_INIT}, "
-                "'%s: initScripts.config names %s, which the system does not have; "
-                "add it to configs, or mend the name'.format([o.name, o.initScripts.config]))[0])[0]",
-                fieldPath=".datastores",
-            ),
+            _known_init_scripts(),
         )
     )
 

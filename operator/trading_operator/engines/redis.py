@@ -29,11 +29,10 @@ _START = r"""umask 077
 { printf '%s\n' "$@"; printf 'requirepass "%s"\n' "$(sed 's/[\\"]/\\&/g' "$PASSWORD_FILE")"; } \
   > /run/redis/redis.conf
 exec redis-server /run/redis/redis.conf"""
-_PING = 'export REDISCLI_AUTH="$(cat "$PASSWORD_FILE")"; [ "$(redis-cli ping)" = PONG ]'
+_ASK = 'export REDISCLI_AUTH="$(cat "$PASSWORD_FILE")"; redis-cli -p {port} ping 2>/dev/null'
+_READY = '[ "$({ask})" = PONG ]'
 # Loading a large log takes minutes, and an error reply shows that the server is alive.
-_ALIVE = (
-    'export REDISCLI_AUTH="$(cat "$PASSWORD_FILE")"; [ -n "$(redis-cli -t 8 ping 2>/dev/null)" ]'
-)
+_ALIVE = '[ -n "$({ask})" ]'
 _STARTUP = Timing(timedelta(seconds=2), timedelta(seconds=5), 900)
 _LIVENESS = Timing(timedelta(seconds=30), timedelta(seconds=10), 6)
 _CONTRACT = ImageContract(
@@ -102,10 +101,12 @@ class Redis:
         timing = parse_timing(
             store.health.period, store.health.timeout, store.health.failure_threshold
         )
+        ask = _ASK.format(port=self.port)
+        ready, alive = ("sh", "-c", _READY.format(ask=ask)), ("sh", "-c", _ALIVE.format(ask=ask))
         return {
-            "readinessProbe": build_exec_probe(("sh", "-c", _PING), timing),
-            "livenessProbe": build_exec_probe(("sh", "-c", _ALIVE), _LIVENESS),
-            "startupProbe": build_exec_probe(("sh", "-c", _PING), _STARTUP),
+            "readinessProbe": build_exec_probe(ready, timing),
+            "livenessProbe": build_exec_probe(alive, _LIVENESS),
+            "startupProbe": build_exec_probe(ready, _STARTUP),
         }
 
 

@@ -4,6 +4,7 @@ import time
 from dataclasses import dataclass, field
 
 from trading_operator.kube.cache import Cache, Key
+from trading_operator.kube.contests import Contests
 from trading_operator.kube.named import NamedReader
 from trading_operator.kube.refusals import Refusals
 from trading_operator.kube.transport import Transport
@@ -49,8 +50,10 @@ class Kube:
     named: NamedReader
     refusals: Refusals = field(default_factory=Refusals)
     foreign: Foreign = field(default_factory=Foreign)
+    contests: Contests = field(default_factory=Contests)
 
     def forget(self, key: Key) -> None:
         """Drop what is remembered of a system that is gone."""
         self.refusals.forget(key)
         self.foreign.forget(key)
+        self.contests.forget(key)

@@ -4,7 +4,7 @@ import asyncio
 import logging
 import random
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import AsyncIterator, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,13 +18,14 @@ from trading_operator.metrics import Metrics
 
 PAGE = 500
 # The API server sends a bookmark every minute; a watch without one for this long is dead.
-SILENCE_SECONDS = 75.0
-LIST_SILENCE_SECONDS = 20.0
-STALLED_SECONDS = 120.0
+SILENCE_SECONDS = 90.0
+LIST_SECONDS = 60.0
+STALLED_SECONDS = 150.0
 GONE = 410
 _LISTED = "k8s.io/initial-events-end"
 
 _log = logging.getLogger(__name__)
+Event = Mapping[str, Any]
 
 
 @dataclass(frozen=True)
@@ -99,19 +100,25 @@ class Informer:
         self._failures += 1
 
     async def _stream_list(self) -> None:
-        listed: list[dict[str, Any]] = []
+        """List and go on watching in one stream, so that no answer holds the whole list."""
         params = self._watch_params(sendInitialEvents="true", resourceVersionMatch="NotOlderThan")
-        # One stream serves as list and as watch, so that the whole list is never in one buffer.
-        async for event in self._events(params, LIST_SILENCE_SECONDS):
-            if self._version:
-                self._take(event)
-            elif event["type"] == "BOOKMARK" and _ends_the_list(event["object"]):
-                self._store(listed, event["object"]["metadata"]["resourceVersion"])
-                listed = []
-            elif event["type"] == "ADDED":
+        events = self._events(params)
+        try:
+            async with asyncio.timeout(LIST_SECONDS):
+                await self._take_list(events)
+        except TimeoutError as error:
+            raise ApiError(0, "Incomplete", f"no list in {LIST_SECONDS} s") from error
+        async for event in events:
+            self._take(event)
+
+    async def _take_list(self, events: AsyncIterator[Event]) -> None:
+        listed: list[dict[str, Any]] = []
+        async for event in events:
+            if event["type"] == "ADDED":
                 listed.append(event["object"])
-        if not self._version:
-            raise ApiError(0, "Incomplete", "the initial list broke off")
+            elif event["type"] == "BOOKMARK" and _ends_the_list(event["object"]):
+                return self._store(listed, event["object"]["metadata"]["resourceVersion"])
+        raise ApiError(0, "Incomplete", "the initial list broke off")
 
     async def _page_list(self) -> None:
         items: list[dict[str, Any]] = []
@@ -127,11 +134,11 @@ class Informer:
 
     async def _watch(self) -> None:
         params = self._watch_params(resourceVersion=self._version)
-        async for event in self._events(params, SILENCE_SECONDS):
+        async for event in self._events(params):
             self._take(event)
 
-    async def _events(self, params: Mapping[str, str], silence: float) -> Any:
-        stream = self._transport.stream(self._resource, self._namespace, params, silence)
+    async def _events(self, params: Mapping[str, str]) -> AsyncIterator[Event]:
+        stream = self._transport.stream(self._resource, self._namespace, params, SILENCE_SECONDS)
         async for event in stream:
             if event["type"] == "ERROR":
                 raise parse_error(event["object"].get("code", 0), event["object"])
@@ -152,7 +159,7 @@ class Informer:
         self._version = version
         self._caught_up()
 
-    def _take(self, event: Mapping[str, Any]) -> None:
+    def _take(self, event: Event) -> None:
         manifest = event["object"]
         self._version = manifest["metadata"]["resourceVersion"]
         self._caught_up()

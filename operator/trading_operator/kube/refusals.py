@@ -36,7 +36,7 @@ class Refusals:
         refusal = self._known.get(key, {}).get(ref)
         if refusal is None or self._clock() >= refusal.until:
             return None
-        return refusal.failure if refusal.manifest == _fingerprint(manifest) else None
+        return refusal.failure if refusal.manifest == fingerprint(manifest) else None
 
     def add(self, key: Key, ref: Ref, manifest: Manifest, error: ApiError) -> Failure:
         """Remember a refused write."""
@@ -44,7 +44,7 @@ class Refusals:
         times = known[ref].times + 1 if ref in known else 0
         seconds = delay(times, FIRST_SECONDS, LONGEST_SECONDS)
         failure = Failure(ref, error.status, describe(error))
-        known[ref] = _Refusal(failure, _fingerprint(manifest), times, self._clock() + seconds)
+        known[ref] = _Refusal(failure, fingerprint(manifest), times, self._clock() + seconds)
         return failure
 
     def drop(self, key: Key, ref: Ref) -> None:
@@ -75,5 +75,6 @@ def describe(error: ApiError) -> str:
     return fields or error.message
 
 
-def _fingerprint(manifest: Manifest) -> bytes:
+def fingerprint(manifest: Manifest) -> bytes:
+    """Return bytes that two manifests have in common if and only if they are equal."""
     return orjson.dumps(manifest, option=orjson.OPT_SORT_KEYS)

@@ -42,10 +42,14 @@ def build_egress(peers: Sequence[Manifest], ports: Sequence[int]) -> Manifest:
     return {"to": list(peers), "ports": _build_ports(ports)}
 
 
+def default_deny_name(owner: Owner) -> str:
+    """Return the name of the system's own policy; the dot keeps it apart from every component's."""
+    return f"{owner.name}.default-deny"
+
+
 def build_default_deny(owner: Owner) -> Manifest:
     """Build the policy that leaves a system's pods nothing but name resolution."""
-    # The dot keeps the name apart from every component's.
-    name = f"{owner.name}.default-deny"
+    name = default_deny_name(owner)
     dns = [{"protocol": protocol, "port": _DNS_PORT} for protocol in ("UDP", "TCP")]
     return {
         **_build_frame(build_metadata(owner, name, build_system_labels(owner))),

@@ -24,9 +24,8 @@ from trading_operator.plan.outside import outside_digests
 from trading_operator.plan.references import credentials_name
 from trading_operator.plan.revision import build_revised_template
 from trading_operator.plan.types import Ref
-from trading_operator.plan.volumes import CLAIM_KIND
+from trading_operator.plan.volumes import CLAIM_KIND, DATA_VOLUME, data_claim_name
 
-_DATA = "data"
 _PODS = 1  # replication is a later step of each engine
 
 
@@ -86,7 +85,7 @@ def _build_pod(system: System, store: Datastore, image: str, config: Config | No
     contract = engine.contract
     password = password_file(system, store)
     mounts: tuple[Mount, ...] = (
-        Mount(contract.data_path, {"name": _DATA}),
+        Mount(contract.data_path, {"name": DATA_VOLUME}),
         build_scratch_mount("run", contract.run_path, memory=True),
     )
     if config is not None and contract.init_path is not None:
@@ -104,12 +103,12 @@ def _build_pod(system: System, store: Datastore, image: str, config: Config | No
 
 def _build_workload(system: System, part: Part, store: Datastore, template: Manifest) -> Manifest:
     claim = Claim(store.storage.size, "ReadWriteOnce", store.storage.storage_class_name)
-    claims = [build_claim_template(part, _DATA, build_claim_spec(claim))]
+    claims = [build_claim_template(part, DATA_VOLUME, build_claim_spec(claim))]
     live = system.observed.children.get(Ref("StatefulSet", part.name))
     if live is not None:
         # Immutable: a volume that grows does so in its claim.
         claims = [
-            build_claim_template(part, _DATA, _claim_spec(template))
+            build_claim_template(part, DATA_VOLUME, _claim_spec(template))
             for template in live["spec"].get("volumeClaimTemplates", ())
         ]
     return build_stateful_set(part, _PODS, template, claims)
@@ -117,7 +116,7 @@ def _build_workload(system: System, part: Part, store: Datastore, template: Mani
 
 def plan_growth(system: System, store: Datastore) -> Manifest | None:
     """Return the claim of a datastore whose volume must grow; None when it is not there yet."""
-    name = f"{_DATA}-{child_name(system.owner, store.name)}-0"
+    name = data_claim_name(child_name(system.owner, store.name))
     live = system.observed.children.get(Ref(CLAIM_KIND, name))
     workload = system.observed.children.get(
         Ref("StatefulSet", child_name(system.owner, store.name))

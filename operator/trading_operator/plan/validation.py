@@ -1,6 +1,6 @@
 """What must be there before a component can start or change: a person mends what is not."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 
 from trading_operator.api.reasons import (
     CONFIG_MAP_NOT_FOUND,
@@ -11,11 +11,13 @@ from trading_operator.api.reasons import (
     SECRET_NOT_FOUND,
     STORAGE_CLASS_NOT_FOUND,
 )
+from trading_operator.api.sharing import Isolation
 from trading_operator.manifests.metadata import VERSION
+from trading_operator.manifests.network_policy import default_deny_name
 from trading_operator.plan.draft import DATASTORE, Draft, System
 from trading_operator.plan.references import generated_secrets
 from trading_operator.plan.types import Block, Ref, ref_of
-from trading_operator.plan.volumes import CLAIM_KIND
+from trading_operator.plan.volumes import CLAIM_KIND, data_claim_name
 
 Check = Callable[[System, Draft], Block | None]
 
@@ -27,11 +29,7 @@ def find_block(system: System, draft: Draft) -> Block | None:
 
 
 def _name_conflict(system: System, draft: Draft) -> Block | None:
-    refs = [ref_of(manifest) for manifest in draft.objects]
-    if draft.secret is not None:
-        refs.append(ref_of(draft.secret.manifest))
-    refs += [Ref(CLAIM_KIND, name) for name in _claims(draft)]
-    for ref in refs:
+    for ref in _names(system, draft):
         if ref in system.observed.foreign:
             return Block(
                 NAME_CONFLICT,
@@ -39,6 +37,17 @@ def _name_conflict(system: System, draft: Draft) -> Block | None:
                 f"rename {draft.path} or remove the {ref.kind}",
             )
     return None
+
+
+def _names(system: System, draft: Draft) -> Iterator[Ref]:
+    """Yield all objects that the component needs to be the system's own."""
+    yield from (ref_of(manifest) for manifest in draft.objects)
+    if draft.secret is not None:
+        yield ref_of(draft.secret.manifest)
+    yield from (Ref(CLAIM_KIND, name) for name in _claims(draft))
+    if system.spec.network.isolation is Isolation.ENFORCED:
+        yield Ref("NetworkPolicy", draft.part.name)
+        yield Ref("NetworkPolicy", default_deny_name(system.owner))
 
 
 def _claims(draft: Draft) -> Iterable[str]:
@@ -97,12 +106,14 @@ def _credentials_lost(system: System, draft: Draft) -> Block | None:
     if draft.secret is None:
         return None
     name = ref_of(draft.secret.manifest).name
-    if name in system.observed.secrets or draft.ref not in system.observed.children:
+    claim = Ref(CLAIM_KIND, data_claim_name(draft.part.name))
+    if name in system.observed.secrets or not {draft.ref, claim} & system.observed.children.keys():
         return None
     return Block(
         CREDENTIALS_LOST,
         f"{draft.path}: the generated Secret {name} is gone, and its password opens the volume; "
-        "restore the Secret with the keys username and password",
+        f"restore it with the keys username and password, or delete {claim.kind} {claim.name} "
+        "to begin with an empty one",
     )
 
 

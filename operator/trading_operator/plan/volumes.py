@@ -13,11 +13,17 @@ from trading_operator.plan.draft import System
 from trading_operator.plan.types import Ref
 
 CLAIM_KIND = "PersistentVolumeClaim"
+DATA_VOLUME = "data"
 
 
 def claim_name(owner: Owner, volume: str) -> str:
     """Return the name of a shared volume's claim."""
     return child_name(owner, volume)
+
+
+def data_claim_name(workload: str) -> str:
+    """Return the name that a StatefulSet gives its first pod's data claim."""
+    return f"{DATA_VOLUME}-{workload}-0"
 
 
 def find_volume(system: System, name: str, path: str) -> SharedVolume:

@@ -68,6 +68,11 @@ class ImageProcess:
         assert came, self.output[-4000:]
         assert self.process.poll() is None, self.output[-4000:]
 
+    def wait_until_printed(self, text: str) -> None:
+        """Wait until it has printed something."""
+        came = poll(lambda: text in self.output, START_SECONDS)
+        assert came, self.output[-4000:]
+
     def _children(self) -> list[str]:
         pid = self.process.pid
         try:

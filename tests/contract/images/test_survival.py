@@ -52,7 +52,7 @@ def test_first_start_killed_at_any_moment_is_begun_again(volume: Volume) -> None
     volume.write_script("10.sql", PROOF)
     for milestone in MILESTONES:
         with volume.run() as process:
-            process.wait_until(lambda run=process, seen=milestone: seen in run.output)
+            process.wait_until_printed(milestone)
             process.kill()
     with volume.run_ready():
         assert volume.read("SELECT n FROM proof") == [(100_000,)]

@@ -63,14 +63,18 @@ def objects_of(plan: Plan, kind: str) -> dict[str, Manifest]:
 
 def container_of(plan: Plan, component: str) -> Manifest:
     """Return the container of a component's planned workload."""
-    return template_of(plan, component)["spec"]["containers"][0]
+    container: Manifest = template_of(plan, component)["spec"]["containers"][0]
+    return container
 
 
 def template_of(plan: Plan, component: str) -> Manifest:
     """Return the pod template of a component's planned workload."""
     name = f"{OWNER.name}-{component}"
     workloads = [m for kind in WORKLOADS for m in objects_of(plan, kind).values()]
-    return next(m["spec"]["template"] for m in workloads if m["metadata"]["name"] == name)
+    template: Manifest = next(
+        m["spec"]["template"] for m in workloads if m["metadata"]["name"] == name
+    )
+    return template
 
 
 def environment_of(plan: Plan, component: str) -> dict[str, Any]:

@@ -7,6 +7,7 @@ import pytest
 from pydantic import BaseModel
 
 from trading_operator import crdgen
+from trading_operator.api.common import QUANTITY_PATTERN
 from trading_operator.crdgen import KINDS, UnsupportedSchemaError, build_crd, build_schema
 
 Node = dict[str, Any]
@@ -67,6 +68,8 @@ def test_quantities_may_be_numbers_or_text() -> None:
     size = nodes["TradingSystem.spec.volumes[].size"]
     assert size["x-kubernetes-int-or-string"] is True
     assert "type" not in size
+    # Only the schema stops a wrong amount at admission.
+    assert size["pattern"] == QUANTITY_PATTERN
 
 
 def test_lists_of_named_things_are_maps_so_that_duplicates_are_refused() -> None:

@@ -9,10 +9,18 @@ from trading_services.contract.config import read_config
 from trading_services.contract.errors import ConfigError
 from trading_services.contract.logs import LoggingConfig
 from trading_services.data_acquisition.config import DataConfig, read_data_config
+from trading_services.database.migrations import read_migrations
 from trading_services.feature_engineering.schema import FeatureConfig, read_feature_config
 from trading_services.system_controller.market_hours import read_market_hours
 
 EXAMPLE = Path(__file__).resolve().parents[3] / "examples" / "autonomous" / "config"
+
+
+@pytest.mark.acceptance("A19", "A76")
+def test_the_example_initialises_its_database_with_the_first_migration() -> None:
+    first = next(one for one in read_migrations() if one.name == "001_document.sql")
+
+    assert (EXAMPLE.parent / "init.sql").read_text() == first.sql
 
 
 @pytest.mark.acceptance("A14")

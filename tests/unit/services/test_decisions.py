@@ -3,6 +3,7 @@
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -37,7 +38,8 @@ FLAT = Book(MARKET)
 
 
 def _bar(**prices: int) -> Bar:
-    return replace(BAR, **{name: Decimal(value) for name, value in prices.items()})
+    changed: dict[str, Any] = {name: Decimal(value) for name, value in prices.items()}
+    return replace(BAR, **changed)
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,7 @@
 """Walk-forward folds: nothing that is tested was trained on, not even through its label."""
 
+import itertools
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -64,7 +66,7 @@ def test_later_folds_train_on_all_that_earlier_ones_trained_on(
     bars: int, symbols: int, horizon: int, folds: int, embargo: int
 ) -> None:
     made = build_folds(_build_samples(bars, symbols, horizon), FoldRules(folds, embargo, 20))
-    for earlier, later in zip(made, made[1:], strict=False):
+    for earlier, later in itertools.pairwise(made):
         assert set(earlier.train.tolist()) < set(later.train.tolist())
 
 

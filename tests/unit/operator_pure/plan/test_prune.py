@@ -1,5 +1,8 @@
 """What leaves, what stays, and what is never touched."""
 
+from typing import Any
+
+from trading_operator.api.trading_system import TradingSystemSpec
 from trading_operator.manifests.metadata import Owner, build_metadata
 from trading_operator.plan.types import Ref
 from unit.operator_pure.systems import (
@@ -14,8 +17,8 @@ from unit.operator_pure.systems import (
 )
 
 
-def _config_spec(content: str, **fields: object) -> object:
-    mount = {"configs": [{"name": "settings", "mountPath": "/c"}]}
+def _config_spec(content: str, **fields: Any) -> TradingSystemSpec:
+    mount: dict[str, Any] = {"configs": [{"name": "settings", "mountPath": "/c"}]}
     return make_spec(
         configs=[{"name": "settings", "files": {"a": content}}],
         services=[service("app", **mount, **fields)],

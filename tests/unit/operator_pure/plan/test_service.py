@@ -23,7 +23,8 @@ def _pod(**fields: object) -> Manifest:
         volumes=[{"name": "logs", "size": "1Gi"}],
         services=[service("app", **fields)],
     )
-    return template_of(plan_for(spec), "app")["spec"]
+    pod: Manifest = template_of(plan_for(spec), "app")["spec"]
+    return pod
 
 
 @pytest.mark.acceptance("A27", "A79")

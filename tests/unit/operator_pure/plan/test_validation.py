@@ -99,13 +99,24 @@ def test_what_runs_is_left_alone_when_a_secret_vanishes() -> None:
     assert world.children == before
 
 
-@pytest.mark.parametrize("ref", [Ref("Deployment", "momentum-app"), Ref("Service", "momentum-app")])
+@pytest.mark.parametrize(
+    "ref",
+    [Ref(kind, "momentum-app") for kind in ("Deployment", "Service", "NetworkPolicy")],
+)
 def test_a_taken_name_is_reported_and_left_alone(ref: Ref) -> None:
     plan = _plan(make_spec(services=[service("app"), service("other")]), foreign=frozenset({ref}))
     assert _block(plan, "app").reason == "NameConflict"
     assert f"{ref.kind} momentum-app exists and does not belong" in _block(plan, "app").message
     assert ref.name not in objects_of(plan, ref.kind)
     assert component_names(plan.objects) == ["other"]
+
+
+def test_no_component_starts_without_the_systems_isolation() -> None:
+    ref = Ref("NetworkPolicy", "momentum.default-deny")
+    spec = make_spec(services=[service("app"), service("other")])
+    plan = _plan(spec, foreign=frozenset({ref}))
+    assert component_names(plan.objects) == []
+    assert _block(plan, "app").reason == "NameConflict"
 
 
 def test_a_taken_credentials_name_blocks_the_datastore() -> None:
@@ -123,6 +134,14 @@ def test_a_lost_password_is_not_replaced_by_one_that_opens_nothing() -> None:
     assert _block(plan, "db").reason == "CredentialsLost"
     assert plan.generated_secrets == ()
     assert plan.prune == ()
+
+
+def test_a_volume_without_its_password_is_not_opened_with_another() -> None:
+    claim = Ref("PersistentVolumeClaim", "data-momentum-db-0")
+    left = {claim: {"kind": claim.kind, "metadata": {"name": claim.name}}}
+    plan = _plan(make_spec(datastores=[datastore()]), children=left)
+    assert _block(plan, "db").reason == "CredentialsLost"
+    assert "delete PersistentVolumeClaim data-momentum-db-0" in _block(plan, "db").message
 
 
 def test_a_major_version_change_is_refused_with_the_way_to_do_it() -> None:
