@@ -138,11 +138,17 @@ def read_report(tools: Tools, *flags: str) -> str:
     return tools.run(*exec_in_pod, "trading-services", "report", *flags)
 
 
+def count_fills(tools: Tools) -> int:
+    """Return how many orders of all strategies were filled."""
+    strategies = json.loads(read_report(tools, "--json"))["summaries"]
+    return sum(strategy["fills"] for strategy in strategies)
+
+
 def wait_for_trades(tools: Tools) -> str:
     """Wait until orders were filled (bounded) and return the report."""
     deadline = time.monotonic() + TRADES_TIMEOUT
     while time.monotonic() < deadline:
-        if json.loads(read_report(tools, "--json"))["fills"] >= WANTED_FILLS:
+        if count_fills(tools) >= WANTED_FILLS:
             break
         time.sleep(2)
     return read_report(tools)

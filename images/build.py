@@ -1,6 +1,5 @@
 """Build what changed, in order, and leave everything else alone."""
 
-import contextlib
 import fcntl
 import os
 import shutil
@@ -110,20 +109,28 @@ def make_rootfs(name: str, builder: Builder, cache: Cache) -> tuple[Path, Path]:
             if not target.exists():
                 with step("[1/1]", f"Unpacking {name}"), cache.publish(target) as unfinished:
                     unpack(layout, unfinished)
-                _discard_older(target, name)
+                discard_older(target, name)
     return target, layout
 
 
-def _discard_older(target: Path, name: str) -> None:
-    """Remove what was unpacked from older builds of an image, unless it runs (a sandbox locks)."""
+def discard_older(target: Path, name: str) -> None:
+    """Remove what was unpacked from older builds of an image."""
     for path in target.parent.glob(f"{name}-*"):
-        if path == target or len(path.name) != len(target.name):
-            continue
-        folder = os.open(path, os.O_RDONLY)
-        with contextlib.suppress(BlockingIOError):
-            fcntl.flock(folder, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            shutil.rmtree(path)
+        if path != target and len(path.name) == len(target.name):
+            remove_unless_running(path)
+
+
+def remove_unless_running(path: Path) -> bool:
+    """Remove a folder that no sandbox holds; tell whether it was removed."""
+    folder = os.open(path, os.O_RDONLY)
+    try:
+        fcntl.flock(folder, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        shutil.rmtree(path)
+    except BlockingIOError:
+        return False
+    finally:
         os.close(folder)
+    return True
 
 
 def prune(builder: Builder, cache: Cache) -> list[str]:
@@ -135,9 +142,8 @@ def prune(builder: Builder, cache: Cache) -> list[str]:
         cache.discard_unfinished()
         folders = [cache.root / "rootfs", *(path.parent for path in kept)]
         found = {path for folder in folders if folder.exists() for path in folder.iterdir()}
-        removed = sorted(found - kept - {cache.root / "rootfs"})
-        for path in removed:
-            shutil.rmtree(path)
+        stale = sorted(found - kept - {cache.root / "rootfs"})
+        removed = [path for path in stale if remove_unless_running(path)]
         for blob in cache.blobs.glob("*"):
             if blob.stat().st_nlink == 1:
                 blob.unlink()

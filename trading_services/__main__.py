@@ -24,11 +24,12 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="trading-services", description=__doc__)
     parser.add_argument("component", choices=[*sorted(COMPONENTS), "report"])
     parser.add_argument("--check", action="store_true", help="validate the configuration and exit")
+    parser.add_argument("--json", action="store_true", help="print the report as JSON")
     arguments = parser.parse_args()
     if arguments.component == "report":
         from trading_services.reporting.main import main as report
 
-        return report()
+        return report(as_json=arguments.json)
     # Kept for `run_component` to take: as a container's first process, a SIGTERM that came while
     # the libraries are being imported would be lost.
     signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM, signal.SIGINT})

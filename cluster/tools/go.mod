@@ -1,4 +1,4 @@
-// The programs of the embedded local cluster, built from source by `cluster/build_tools.py`.
+// The programs of the embedded local cluster, built from source by `cluster/tools.py`.
 // One module for all of them: they share the k8s.io packages.
 module tradingoperator.io/cluster/tools
 

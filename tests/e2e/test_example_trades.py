@@ -5,7 +5,7 @@ from decimal import Decimal
 
 import pytest
 
-from demo.steps import SYSTEM, read_report
+from demo.steps import SYSTEM, count_fills, read_report
 from e2e.trading_cluster import TradingCluster
 from e2e.waiting import eventually
 
@@ -76,14 +76,12 @@ def test_the_model_is_registered_with_metrics_and_its_file_has_the_digest(
 def test_the_strategy_sends_orders_that_fill_and_become_positions(
     trading: TradingCluster, example: str
 ) -> None:
-    eventually(
-        lambda: json.loads(read_report(trading.tools, "--json"))["fills"] >= 2, "two fills", 120
-    )
-    report = json.loads(read_report(trading.tools, "--json"))
-    assert report["signals"] > 0
-    assert report["orders"] >= report["fills"] > 0
-    assert report["open_positions"] + report["closed_positions"] > 0
-    assert Decimal(str(report["costs"])) > 0
+    eventually(lambda: count_fills(trading.tools) >= 2, "two fills", 120)
+    [summary] = json.loads(read_report(trading.tools, "--json"))["summaries"]
+    assert summary["signals"] > 0
+    assert summary["orders"] >= summary["fills"] > 0
+    assert summary["positions_open"] + summary["positions_closed"] > 0
+    assert Decimal(summary["costs"]) > 0
     duplicates = """SELECT count(*) FROM (SELECT client_order_id FROM paper_broker.orders
         GROUP BY client_order_id HAVING count(*) > 1) AS twice"""
     assert count(trading, example, duplicates) == 0

@@ -88,6 +88,10 @@ class StrategyRuns:
         """Whether every stored bar is decided."""
         return bool(self.database.query(UNDECIDED)[0][0] == 0)
 
+    def count_decided(self) -> int:
+        """Return how many bars are decided."""
+        return int(self.database.query("SELECT count(*) FROM signals")[0][0])
+
     def _environment(self, port: int) -> Mapping[str, str]:
         address = self.database.address
         return {

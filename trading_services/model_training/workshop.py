@@ -1,7 +1,7 @@
 """The workshop: reads data, trains, writes the file, then registers, in that order."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -49,6 +49,8 @@ class Workshop:
     schema: FeatureSchema
     models_dir: Path
     on_registered: Callable[[NewModel], None]
+    # Bars never change once they are stored, so one measurement a pair of bar counts is enough.
+    drifts: dict[tuple[int, int], float] = field(default_factory=dict)
 
     def read_known_bars(self) -> int:
         """Return how many bars every symbol has with all its features."""
@@ -72,11 +74,10 @@ class Workshop:
 
     def read_drift(self, bars: int) -> float:
         """Return how far the bars from the newest training to `bars` moved from those before."""
-        spec, trained = self.recipe.spec, self.read_attempted_bars()
-        histories = read_histories(self.database, spec, self.schema.names, bars)
-        before = np.concatenate([history.features[:trained] for history in histories])
-        after = np.concatenate([history.features[trained:] for history in histories])
-        return build_drift(before, after)
+        span = (self.read_attempted_bars(), bars)
+        if span not in self.drifts:
+            self.drifts[span] = self._measure_drift(*span)
+        return self.drifts[span]
 
     def train_first(self, due: Due) -> None:
         """Train and register the first champion."""
@@ -95,6 +96,12 @@ class Workshop:
             raise TypeError("a challenger always comes with a verdict")
         self._register(due, dataset, candidate)
         return candidate.verdict
+
+    def _measure_drift(self, trained: int, bars: int) -> float:
+        histories = read_histories(self.database, self.recipe.spec, self.schema.names, bars)
+        before = np.concatenate([history.features[:trained] for history in histories])
+        after = np.concatenate([history.features[trained:] for history in histories])
+        return build_drift(before, after)
 
     def _read_champion(self) -> RegisteredModel | None:
         spec = self.recipe.spec

@@ -1,5 +1,6 @@
 """Nothing half-made is ever taken for an image."""
 
+import fcntl
 import multiprocessing
 import os
 import signal
@@ -7,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from images.build import discard_older
 from images.cache import Cache, read_cache
 
 
@@ -56,3 +58,22 @@ def test_cache_is_where_the_environment_says(
     monkeypatch.delenv("TRADING_OPERATOR_CACHE")
     monkeypatch.setenv("HOME", str(tmp_path))
     assert read_cache().root == tmp_path / ".cache/trading-operator/images"
+
+
+def test_files_of_an_older_build_go_unless_they_are_in_use(tmp_path: Path) -> None:
+    target, unused, used, other = (
+        tmp_path / name for name in ("redis-3333", "redis-1111", "redis-2222", "redis-cli-1111")
+    )
+    for path in (target, unused, used, other):
+        path.mkdir()
+    folder = os.open(used, os.O_RDONLY)
+    fcntl.flock(folder, fcntl.LOCK_SH)
+    discard_older(target, "redis")
+    assert sorted(path.name for path in tmp_path.iterdir()) == [
+        "redis-2222",
+        "redis-3333",
+        "redis-cli-1111",
+    ]
+    os.close(folder)
+    discard_older(target, "redis")
+    assert not used.exists()

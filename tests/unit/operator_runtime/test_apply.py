@@ -1,0 +1,256 @@
+"""What is written of a plan, in which order, and what becomes of refusals."""
+
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+from aiohttp import web
+
+from trading_operator.kube.access import Kube
+from trading_operator.kube.apply import apply_plan
+from trading_operator.kube.cache import Cache, Key
+from trading_operator.kube.errors import ApiError
+from trading_operator.kube.named import NamedReader
+from trading_operator.kube.resources import CONFIG_MAPS
+from trading_operator.kube.transport import Call
+from trading_operator.plan.types import (
+    Applied,
+    Manifest,
+    Observed,
+    Owner,
+    Plan,
+    Ref,
+    SecretFacts,
+    SecretRequest,
+)
+from unit.operator_runtime.objects import OWNER_UID, build_config_map
+from unit.operator_runtime.scripted_server import ScriptedServer
+
+KEY = Key("ns", "one")
+OWNER = Owner("tradingoperator.io/v1alpha1", "TradingSystem", "one", "ns", OWNER_UID, 1)
+LABELS = {"app.kubernetes.io/managed-by": "trading-operator", "app.kubernetes.io/part-of": "one"}
+OWNED = [{"kind": "TradingSystem", "name": "one", "uid": OWNER_UID}]
+
+
+def _manifest(kind: str, name: str, **content: Any) -> Manifest:
+    metadata = {"name": name, "namespace": "ns", "labels": LABELS, "ownerReferences": OWNED}
+    return {"apiVersion": "v1", "kind": kind, "metadata": metadata, **content}
+
+
+class Objects:
+    """An API server that keeps objects by path, and refuses what it is told to refuse."""
+
+    def __init__(self) -> None:
+        self.objects: dict[str, Manifest] = {}
+        self.refusals: dict[str, tuple[int, str]] = {}
+        self.log: list[tuple[str, str]] = []
+        self.bodies: list[Any] = []
+
+    async def answer(self, request: web.Request) -> web.StreamResponse:
+        """Answer one request."""
+        body = await request.json() if await request.read() else None
+        path = request.path
+        if request.method == "POST":
+            path = f"{path}/{body['metadata']['name']}"
+        name = path.rsplit("/", 1)[1]
+        self.log.append((request.method, "/".join(path.rsplit("/", 2)[1:])))
+        self.bodies.append(body)
+        if name in self.refusals and request.method != "GET":
+            code, reason = self.refusals[name]
+            return web.json_response({"reason": reason, "message": f"no {name}"}, status=code)
+        return getattr(self, request.method.lower())(path, body)
+
+    def post(self, path: str, body: Manifest) -> web.Response:
+        """Create an object."""
+        if path in self.objects:
+            return web.json_response({"reason": "AlreadyExists"}, status=409)
+        return self._store(path, body)
+
+    def get(self, path: str, _: None) -> web.Response:
+        """Return an object."""
+        if path not in self.objects:
+            return web.json_response({"reason": "NotFound"}, status=404)
+        return web.json_response(self.objects[path])
+
+    def patch(self, path: str, body: Any) -> web.Response:
+        """Take a JSON patch for what it is, and an apply as the whole object."""
+        return self._store(path, self.objects[path] if isinstance(body, list) else body)
+
+    def delete(self, path: str, body: Any) -> web.Response:
+        """Delete an object."""
+        self.objects.pop(path, None)
+        return web.json_response({"kind": "Status"})
+
+    def _store(self, path: str, body: Manifest) -> web.Response:
+        metadata = {**body["metadata"], "uid": f"uid-{path}", "resourceVersion": str(len(self.log))}
+        self.objects[path] = {**body, "metadata": metadata}
+        return web.json_response(self.objects[path])
+
+
+class Bench:
+    """Plans applied to that API server."""
+
+    def __init__(self, kube: Kube, server: Objects) -> None:
+        self.kube = kube
+        self.server = server
+        self.secrets: dict[str, SecretFacts] = {}
+
+    async def apply(self, *objects: Manifest, **plan: Any) -> Applied:
+        """Apply a plan of objects from what is cached."""
+        children = self.kube.cache.children(KEY, OWNER_UID)
+        live = {ref: entry.manifest for ref, entry in children.items()}
+        observed = Observed(children=live, secrets=self.secrets)
+        return await apply_plan(self.kube, OWNER, Plan(objects=objects, **plan), observed)
+
+
+@pytest.fixture
+async def bench() -> AsyncIterator[Bench]:
+    """An empty namespace."""
+    server = Objects()
+    async with ScriptedServer(server.answer).transport() as transport:
+        yield Bench(Kube(transport, Cache(lambda _: None), NamedReader(transport)), server)
+
+
+async def test_what_pods_need_is_made_before_what_makes_pods(bench: Bench) -> None:
+    objects = [_manifest("Deployment", "d"), _manifest("ConfigMap", "c"), _manifest("Service", "s")]
+    applied = await bench.apply(*objects)
+    assert [method for method, _ in bench.server.log] == ["POST"] * 3
+    assert bench.server.log[-1] == ("POST", "deployments/d")
+    assert applied.writes == 3
+    assert set(applied.children) == {
+        Ref("Deployment", "d"),
+        Ref("ConfigMap", "c"),
+        Ref("Service", "s"),
+    }
+
+
+async def test_what_is_there_already_costs_nothing(bench: Bench) -> None:
+    await bench.apply(_manifest("ConfigMap", "c", data={"a": "1"}))
+    before = len(bench.server.log)
+    applied = await bench.apply(_manifest("ConfigMap", "c", data={"a": "1"}))
+    assert len(bench.server.log) == before
+    assert applied.writes == 0
+
+
+async def test_a_change_holds_only_for_the_version_that_was_seen(bench: Bench) -> None:
+    await bench.apply(_manifest("ConfigMap", "c", data={"a": "1"}))
+    await bench.apply(_manifest("ConfigMap", "c", data={"a": "2"}))
+    assert bench.server.log[-1] == ("PATCH", "configmaps/c")
+    assert bench.server.bodies[-1]["metadata"]["resourceVersion"] == "1"
+
+
+async def test_our_first_change_turns_the_entry_of_the_creation_into_one_of_apply(
+    bench: Bench,
+) -> None:
+    managed = [{"manager": "trading-operator", "operation": "Update"}]
+    live = build_config_map("c", 1, managedFields=managed)
+    bench.server.objects["/api/v1/namespaces/ns/configmaps/c"] = build_config_map("c", 1)
+    bench.kube.cache.put(live)
+    await bench.apply(_manifest("ConfigMap", "c", data={"a": "2"}))
+    guard, turn = bench.server.bodies[0]
+    assert (guard["path"], guard["value"]) == ("/metadata/resourceVersion", "1")
+    assert (turn["path"], turn["value"]) == ("/metadata/managedFields/0/operation", "Apply")
+    assert [method for method, _ in bench.server.log] == ["PATCH", "PATCH"]
+
+
+async def test_an_object_that_moved_meanwhile_is_left_to_the_next_pass(bench: Bench) -> None:
+    stale = build_config_map("c", 1)
+    bench.kube.cache.put(build_config_map("c", 2))
+    observed = Observed(children={Ref("ConfigMap", "c"): stale})
+    plan = Plan(objects=(_manifest("ConfigMap", "c", data={"a": "1"}),))
+    await apply_plan(bench.kube, OWNER, plan, observed)
+    assert bench.server.log == []
+
+
+async def test_our_own_object_that_the_cache_does_not_know_is_taken_over(bench: Bench) -> None:
+    manifest = _manifest("ConfigMap", "c", data={"a": "1"})
+    await bench.kube.transport.send(_post(manifest))
+    applied = await bench.apply(manifest)
+    assert applied.failures == ()
+    assert applied.children[Ref("ConfigMap", "c")]["metadata"]["uid"]
+    assert not bench.kube.foreign.known(KEY)
+
+
+async def test_somebody_elses_object_is_named_and_left_alone(bench: Bench) -> None:
+    theirs = _manifest("ConfigMap", "c", data={"theirs": "1"})
+    theirs["metadata"] = {"name": "c", "namespace": "ns"}
+    await bench.kube.transport.send(_post(theirs))
+    applied = await bench.apply(_manifest("ConfigMap", "c", data={"a": "1"}))
+    (failure,) = applied.failures
+    assert "not this system's" in failure.message
+    assert bench.kube.foreign.known(KEY) == {Ref("ConfigMap", "c")}
+    assert [method for method, _ in bench.server.log] == ["POST", "POST", "GET"]
+
+
+async def test_the_rest_of_a_former_system_is_waited_for(bench: Bench) -> None:
+    former = _manifest("ConfigMap", "c")
+    references = [{"kind": "TradingSystem", "name": "one", "uid": "former"}]
+    former["metadata"] = {**former["metadata"], "ownerReferences": references}
+    await bench.kube.transport.send(_post(former))
+    with pytest.raises(ApiError) as caught:
+        await bench.apply(_manifest("ConfigMap", "c"))
+    assert caught.value.status == 409
+    assert not bench.kube.foreign.known(KEY)
+
+
+async def test_a_refused_write_is_reported_and_not_sent_again_at_once(bench: Bench) -> None:
+    bench.server.refusals["c"] = (403, "Forbidden")
+    for _ in range(3):
+        applied = await bench.apply(
+            _manifest("ConfigMap", "c"),
+        )
+        (failure,) = applied.failures
+        assert (failure.ref, failure.status, failure.message) == (
+            Ref("ConfigMap", "c"),
+            403,
+            "no c",
+        )
+    assert len(bench.server.log) == 1
+    due = bench.kube.refusals.due_in(KEY)
+    assert due is not None
+    assert 0 < due <= 10
+    await bench.apply(_manifest("ConfigMap", "c", data={"changed": "1"}))
+    assert len(bench.server.log) == 2
+
+
+async def test_one_failing_write_keeps_no_other_from_being_made(bench: Bench) -> None:
+    bench.server.refusals["bad"] = (500, "InternalError")
+    with pytest.raises(ApiError):
+        await bench.apply(_manifest("ConfigMap", "bad"), _manifest("ConfigMap", "good"))
+    assert ("POST", "configmaps/good") in bench.server.log
+
+
+async def test_a_generated_secret_is_made_once_and_its_values_are_random(bench: Bench) -> None:
+    manifest = _manifest("Secret", "s")
+    request = SecretRequest(manifest, "trader", {"url": "db://trader:{password}@db"})
+    await bench.apply(generated_secrets=(request,))
+    values = bench.server.bodies[0]["stringData"]
+    assert values["username"] == "trader"
+    assert len(values["password"]) >= 32
+    assert values["url"] == f"db://trader:{values['password']}@db"
+
+    await bench.apply(generated_secrets=(request,))  # not known yet: refused as existing, kept
+    assert bench.server.bodies[1]["stringData"]["password"] != values["password"]
+    stored = bench.server.objects["/api/v1/namespaces/ns/secrets/s"]
+    assert stored["stringData"]["password"] == values["password"]
+
+    bench.secrets["s"] = SecretFacts("s", frozenset(), "")
+    before = len(bench.server.log)
+    await bench.apply(generated_secrets=(request,))
+    assert len(bench.server.log) == before
+
+
+async def test_pruning_deletes_exactly_what_was_seen_and_never_a_claim(bench: Bench) -> None:
+    for kind, name in (("ConfigMap", "c"), ("PersistentVolumeClaim", "data")):
+        live = {**build_config_map(name, 7), "kind": kind}
+        bench.kube.cache.put(live)
+    prune = (Ref("ConfigMap", "c"), Ref("PersistentVolumeClaim", "data"), Ref("Service", "gone"))
+    applied = await bench.apply(prune=prune)
+    assert bench.server.log == [("DELETE", "configmaps/c")]
+    assert bench.server.bodies[0]["preconditions"] == {"uid": "uid-c", "resourceVersion": "7"}
+    assert set(applied.children) == {Ref("PersistentVolumeClaim", "data")}
+    assert bench.kube.cache.bereft == set()
+
+
+def _post(manifest: Manifest) -> Call:
+    return Call("create", CONFIG_MAPS, "ns", body=manifest)

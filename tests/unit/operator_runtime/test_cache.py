@@ -1,0 +1,102 @@
+"""The newest version of each object wins, whoever brings it."""
+
+from trading_operator.kube.cache import Cache, Id, Key
+from trading_operator.plan.types import Ref
+from unit.operator_runtime.objects import OWNER_UID, build_config_map, build_pod
+
+ONE = Key("ns", "one")
+
+
+def _cache() -> tuple[Cache, list[Key]]:
+    woken: list[Key] = []
+    return Cache(woken.append), woken
+
+
+def test_a_watch_that_lags_behind_does_not_take_back_a_write() -> None:
+    cache, woken = _cache()
+    cache.put(build_config_map("a", 7), wake=False)
+    cache.put(build_config_map("a", 5))
+    assert cache.children(ONE, OWNER_UID)[Ref("ConfigMap", "a")].version == 7
+    cache.remove(build_config_map("a", 6))
+    assert cache.children(ONE, OWNER_UID)
+    assert woken == []
+
+
+def test_a_change_wakes_the_system_and_its_echo_does_not() -> None:
+    cache, woken = _cache()
+    cache.put(build_config_map("a", 1))
+    cache.put(build_config_map("a", 1))
+    assert woken == [ONE]
+
+
+def test_a_list_removes_what_it_lacks_but_not_what_is_newer_than_it() -> None:
+    cache, _ = _cache()
+    for name, version in (("gone", 3), ("stays", 4), ("new", 9)):
+        cache.put(build_config_map(name, version))
+    cache.replace("ConfigMap", None, [build_config_map("stays", 4)], version=5)
+    assert {ref.name for ref in cache.children(ONE, OWNER_UID)} == {"stays", "new"}
+    assert cache.bereft == {ONE}
+
+
+def test_a_list_of_another_kind_or_namespace_removes_nothing() -> None:
+    cache, _ = _cache()
+    cache.put(build_config_map("a", 3))
+    cache.replace("Service", None, [], version=5)
+    cache.replace("ConfigMap", "other", [], version=5)
+    assert len(cache) == 1
+
+
+def test_a_child_that_we_deleted_ourselves_leaves_nobody_bereft() -> None:
+    cache, _ = _cache()
+    live = build_config_map("a", 3)
+    cache.put(live)
+    cache.remove(live, expected=True)
+    assert cache.bereft == set()
+    cache.put(build_config_map("a", 4))
+    cache.remove(build_config_map("a", 5))
+    assert cache.bereft == {ONE}
+
+
+def test_children_of_a_former_system_of_the_same_name_are_not_children() -> None:
+    cache, _ = _cache()
+    cache.put(build_config_map("old", 1, ownerReferences=[{"uid": "former"}]))
+    cache.put(build_config_map("ownerless", 2, ownerReferences=[]))
+    cache.put(build_config_map("unlabelled", 3, labels={}))
+    children = cache.children(ONE, OWNER_UID)
+    assert {ref.name for ref in children} == {"ownerless", "unlabelled"}
+
+
+def test_an_object_that_changes_hands_leaves_its_former_system() -> None:
+    cache, woken = _cache()
+    cache.put(build_config_map("a", 1))
+    other = {"app.kubernetes.io/part-of": "two"}
+    cache.put(build_config_map("a", 2, labels=other, ownerReferences=[]))
+    assert cache.children(ONE, OWNER_UID) == {}
+    assert Ref("ConfigMap", "a") in cache.children(Key("ns", "two"), "any")
+    assert woken == [ONE, Key("ns", "two")]
+
+
+def test_managed_fields_are_dropped_but_the_place_of_our_update_is_known() -> None:
+    cache, _ = _cache()
+    ours = {"manager": "trading-operator", "operation": "Update"}
+    status = {**ours, "subresource": "status"}
+    others = {"manager": "kubectl", "operation": "Update"}
+    entry = cache.put(build_config_map("a", 1, managedFields=[status, others, ours]))
+    assert entry.update_entry == 2
+    assert "managedFields" not in entry.manifest["metadata"]
+    applied = [{**ours, "operation": "Apply"}]
+    assert cache.put(build_config_map("a", 2, managedFields=applied)).update_entry is None
+
+
+def test_a_pod_that_says_nothing_new_wakes_nobody() -> None:
+    cache, woken = _cache()
+    cache.put(build_pod("p", 1, phase="Pending"))
+    cache.put(build_pod("p", 2, phase="Pending", hostIP="10.0.0.1"))
+    assert woken == [ONE]
+    cache.put(build_pod("p", 3, phase="Running"))
+    assert woken == [ONE, ONE]
+    (facts,) = cache.pods(ONE)
+    assert (facts.phase, facts.component, facts.revision) == ("Running", "api", "r1")
+    entry = cache.get(Id("Pod", "ns", "p"))
+    assert entry is not None
+    assert entry.uid == "uid-p"
