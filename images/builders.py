@@ -6,6 +6,8 @@ import shutil
 import ssl
 import subprocess
 import tarfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -124,10 +126,21 @@ class Buildah:
         known = [*self._command(), "inspect", "--type", "image", local]
         if subprocess.run(known, capture_output=True, check=False).returncode:
             container = f"load-{name}"
-            source = f"oci:{self.cache.layout(name, key)}"
-            log.run([*self._command(), "from", "--name", container, source])
+            with self._plain_path(self.cache.layout(name, key)) as source:
+                log.run([*self._command(), "from", "--name", container, f"oci:{source}"])
             log.run([*self._command(), "commit", "--quiet", "--rm", container, local])
         return local
+
+    @contextmanager
+    def _plain_path(self, layout: Path) -> Iterator[Path]:
+        """A path to a layout that buildah can make a name of: no folder of it is hidden."""
+        link = Path(f"/run/trading-operator-layout-{os.getpid()}")
+        link.unlink(missing_ok=True)
+        link.symlink_to(layout)
+        try:
+            yield link
+        finally:
+            link.unlink()
 
     def _write_layout(self, name: str, layout: Path, reference: str, log: Log) -> None:
         link_blobs(self.cache.blobs, layout)

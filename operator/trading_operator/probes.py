@@ -1,6 +1,7 @@
 """The health and metrics endpoints: /livez, /readyz, /metrics."""
 
 import asyncio
+import socket
 import time
 from collections.abc import Callable
 
@@ -33,9 +34,9 @@ class Probes:
         app.router.add_get("/metrics", self._metrics)
         self._runner = web.AppRunner(app, access_log=None)
         await self._runner.setup()
-        site = web.TCPSite(self._runner, port=port)
-        await site.start()
-        self.port = self._runner.addresses[0][1]
+        listener = _listen(port)
+        self.port = listener.getsockname()[1]
+        await web.SockSite(self._runner, listener).start()
         self._heart = asyncio.create_task(self._pulse())
 
     async def stop(self) -> None:
@@ -66,3 +67,10 @@ class Probes:
     async def _metrics(self, _: web.Request) -> web.Response:
         content = generate_latest(self._registry)
         return web.Response(body=content, headers={"Content-Type": CONTENT_TYPE_LATEST})
+
+
+def _listen(port: int) -> socket.socket:
+    # One socket for both families where there are both, so that port 0 means one port.
+    if socket.has_dualstack_ipv6():
+        return socket.create_server(("", port), family=socket.AF_INET6, dualstack_ipv6=True)
+    return socket.create_server(("", port))

@@ -19,6 +19,7 @@ class FlakyProxy:
         self._writers: set[asyncio.StreamWriter] = set()
         self._passing = asyncio.Event()
         self._accepting = True
+        self._server: asyncio.Server | None = None
         self.port = 0
 
     @property
@@ -34,9 +35,10 @@ class FlakyProxy:
         try:
             yield self
         finally:
-            self.cut()
+            self._call(self._end())
             self._loop.call_soon_threadsafe(self._loop.stop)
             self._thread.join(timeout=5)
+            self._loop.close()
 
     def cut(self) -> None:
         """Close all connections."""
@@ -61,8 +63,17 @@ class FlakyProxy:
 
     async def _listen(self) -> None:
         self._passing.set()
-        server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
-        self.port = server.sockets[0].getsockname()[1]
+        self._server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
+        self.port = self._server.sockets[0].getsockname()[1]
+
+    async def _end(self) -> None:
+        assert self._server is not None
+        self._server.close()
+        await self._close_all()
+        self._passing.set()
+        rest = asyncio.all_tasks() - {asyncio.current_task()}
+        if rest:
+            await asyncio.wait(rest, timeout=5)
 
     async def _close_all(self) -> None:
         for writer in self._writers:

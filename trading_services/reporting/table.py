@@ -63,7 +63,7 @@ def _build_data(facts: Facts) -> str:
     title = (
         f"Market data ({facts.feature_values:,} feature values of {facts.feature_names} features)\n"
     )
-    return title + build_table(["SYMBOL", "BARS OF", "BARS", "FROM", "TO"], rows)
+    return title + build_table(["SYMBOL", "TIMEFRAME", "BARS", "FROM", "TO"], rows)
 
 
 def _build_models(facts: Facts) -> str:
@@ -81,7 +81,7 @@ def _build_models(facts: Facts) -> str:
         ]
         for each in facts.models
     ]
-    header = ["BARS OF", "VERSION", "STATUS", "BARS", "AUC", "LOGLOSS", "HITS", "SHARPE", "MODEL"]
+    header = ["TIMEFRAME", "VERSION", "STATUS", "BARS", "AUC", "LOGLOSS", "HITS", "SHARPE", "MODEL"]
     return "Models (means over out-of-sample folds, Sharpe ratio after costs)\n" + build_table(
         header, rows
     )
@@ -111,7 +111,7 @@ def _build_symbols(facts: Facts) -> str:
         ]
         for each in facts.symbols
     ]
-    header = ["SYMBOL", "BARS OF", "ORDERS", "FILLS", "OPEN SHARES", "COSTS", "PROFIT"]
+    header = ["SYMBOL", "TIMEFRAME", "ORDERS", "FILLS", "OPEN SHARES", "COSTS", "PROFIT"]
     return "By symbol\n" + build_table(header, rows) if rows else ""
 
 

@@ -50,7 +50,10 @@ class TreeModel:
 
     def score(self, row: Sequence[float]) -> float:
         """Return the probability of the positive class for one row in `feature_names` order."""
-        raw = sum(tree.score(row) for tree in self.trees)
+        # Not sum(): from Python 3.12 on it compensates rounding, and scores would differ.
+        raw = 0.0
+        for tree in self.trees:
+            raw += tree.score(row)
         return 1.0 / (1.0 + math.exp(-self.sigmoid * raw))
 
 

@@ -1,6 +1,6 @@
 """What is written of a plan, in which order, and what becomes of refusals."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 import pytest
@@ -48,7 +48,7 @@ class Objects:
 
     async def answer(self, request: web.Request) -> web.StreamResponse:
         """Answer one request."""
-        body = await request.json() if await request.read() else None
+        body: Any = await request.json() if await request.read() else None
         path = request.path
         if request.method == "POST":
             path = f"{path}/{body['metadata']['name']}"
@@ -58,7 +58,13 @@ class Objects:
         if name in self.refusals and request.method != "GET":
             code, reason = self.refusals[name]
             return web.json_response({"reason": reason, "message": f"no {name}"}, status=code)
-        return getattr(self, request.method.lower())(path, body)
+        handlers: dict[str, Callable[[str, Any], web.Response]] = {
+            "POST": self.post,
+            "GET": self.get,
+            "PATCH": self.patch,
+            "DELETE": self.delete,
+        }
+        return handlers[request.method](path, body)
 
     def post(self, path: str, body: Manifest) -> web.Response:
         """Create an object."""
@@ -66,7 +72,7 @@ class Objects:
             return web.json_response({"reason": "AlreadyExists"}, status=409)
         return self._store(path, body)
 
-    def get(self, path: str, _: None) -> web.Response:
+    def get(self, path: str, _: Any) -> web.Response:
         """Return an object."""
         if path not in self.objects:
             return web.json_response({"reason": "NotFound"}, status=404)

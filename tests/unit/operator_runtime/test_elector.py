@@ -1,7 +1,6 @@
 """One replica leads, and stops before another can, whatever the API server does."""
 
 import asyncio
-import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -15,6 +14,7 @@ from trading_operator.kube.elector import Elector, Terms
 from trading_operator.kube.transport import Transport
 from trading_operator.metrics import Metrics
 from unit.operator_runtime.scripted_server import ScriptedServer
+from unit.operator_runtime.waiting import until
 
 LEASE = 0.9
 
@@ -99,17 +99,9 @@ async def election(*names: str) -> AsyncIterator[tuple[LeaseServer, list[Replica
             await asyncio.gather(*(replica.stop() for replica in replicas))
 
 
-async def _until(condition: Any, seconds: float = 5.0) -> float:
-    started = time.monotonic()
-    async with asyncio.timeout(seconds):
-        while not condition():
-            await asyncio.sleep(0.005)
-    return time.monotonic() - started
-
-
 async def test_one_of_two_leads_and_goes_on_leading() -> None:
     async with election("a", "b") as (leases, replicas):
-        await _until(lambda: any(replica.leading for replica in replicas))
+        await until(lambda: any(replica.leading for replica in replicas))
         for _ in range(40):
             await asyncio.sleep(LEASE / 20)
             assert sum(replica.leading for replica in replicas) == 1
@@ -119,25 +111,25 @@ async def test_one_of_two_leads_and_goes_on_leading() -> None:
 
 async def test_a_leader_that_is_refused_stops_before_its_lease_ends() -> None:
     async with election("a") as (leases, (replica,)):
-        await _until(lambda: replica.leading)
+        await until(lambda: replica.leading)
         leases.mode = "refusing"
-        assert await _until(lambda: not replica.leading) < LEASE
+        assert await until(lambda: not replica.leading) < LEASE
         assert not replica.elector.leads()
         leases.mode = "up"
-        await _until(lambda: replica.leading)
+        await until(lambda: replica.leading)
         assert replica.terms == 2
 
 
 async def test_a_leader_that_gets_no_answer_stops_before_its_lease_ends() -> None:
     async with election("a") as (leases, (replica,)):
-        await _until(lambda: replica.leading)
+        await until(lambda: replica.leading)
         leases.mode = "silent"
-        assert await _until(lambda: not replica.leading) < LEASE
+        assert await until(lambda: not replica.leading) < LEASE
 
 
 async def test_a_standby_follows_a_dead_leader_only_after_the_whole_lease() -> None:
     async with election("a") as (leases, (leader,)):
-        await _until(lambda: leader.leading)
+        await until(lambda: leader.leading)
         dead = leases.lease
         assert dead is not None
         await leader.stop()
@@ -145,7 +137,7 @@ async def test_a_standby_follows_a_dead_leader_only_after_the_whole_lease() -> N
         dead["spec"]["leaseDurationSeconds"] = 1
         standby = Replica(str(leader.transport._server), "b")
         try:
-            waited = await _until(lambda: standby.leading)
+            waited = await until(lambda: standby.leading)
             assert waited >= 1.0
             assert leases.holder == "b"
             assert leases.lease["spec"]["leaseTransitions"] == 1
@@ -155,21 +147,21 @@ async def test_a_standby_follows_a_dead_leader_only_after_the_whole_lease() -> N
 
 async def test_a_leader_that_ends_gives_the_lease_back() -> None:
     async with election("a", "b") as (leases, replicas):
-        await _until(lambda: any(replica.leading for replica in replicas))
+        await until(lambda: any(replica.leading for replica in replicas))
         leader, standby = sorted(replicas, key=lambda replica: not replica.leading)
         await leader.stop()
         assert leases.holder != leader.elector._terms.identity
-        assert await _until(lambda: standby.leading) < LEASE
+        assert await until(lambda: standby.leading) < LEASE
 
 
 async def test_a_leader_whose_lease_was_taken_stops_at_once() -> None:
     async with election("a") as (leases, (replica,)):
-        await _until(lambda: replica.leading)
+        await until(lambda: replica.leading)
         assert leases.lease is not None
         leases.version += 1
         spec = {**leases.lease["spec"], "holderIdentity": "thief"}
         leases.lease = {"metadata": {"resourceVersion": str(leases.version)}, "spec": spec}
-        assert await _until(lambda: not replica.leading) < LEASE
+        assert await until(lambda: not replica.leading) < LEASE
         await asyncio.sleep(0.05)
         assert leases.holder == "thief"
 

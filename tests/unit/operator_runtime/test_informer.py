@@ -1,7 +1,7 @@
 """Lists and watches that go wrong in every way that a real API server's do."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -20,6 +20,7 @@ from unit.operator_runtime.scripted_server import (
     answer_json,
     answer_stream,
 )
+from unit.operator_runtime.waiting import until
 
 FOREVER = 60.0
 
@@ -35,12 +36,6 @@ class Watched:
     def names(self) -> set[str]:
         """Return the names of the cached ConfigMaps."""
         return {place.name for place in self.cache._entries}
-
-    async def until(self, condition: Callable[[], bool]) -> None:
-        """Wait until a condition holds."""
-        async with asyncio.timeout(5):
-            while not condition():
-                await asyncio.sleep(0.005)
 
 
 @asynccontextmanager
@@ -94,7 +89,7 @@ def page(version: int, *names: str, more: str = "") -> Answer:
 async def test_one_stream_is_list_and_watch() -> None:
     events = (added("a", 1), added("b", 2), bookmark(5, listed=True), deleted("a", 6))
     async with watching(answer_stream(*events, then=FOREVER)) as watched:
-        await watched.until(lambda: watched.names() == {"b"})
+        await until(lambda: watched.names() == {"b"})
         assert watched.informer.synced.is_set()
         assert len(watched.server.requests) == 1
         assert "sendInitialEvents=true" in watched.server.requests[0][1]
@@ -125,7 +120,7 @@ async def test_without_streamed_lists_pages_are_read(refusal: Answer) -> None:
         page(4, "b"),
         answer_stream(added("c", 5), then=FOREVER),
     ) as watched:
-        await watched.until(lambda: watched.names() == {"a", "b", "c"})
+        await until(lambda: watched.names() == {"a", "b", "c"})
         first, second, third = (path for _, path in watched.server.requests[1:4])
         assert "limit=500" in first
         assert "continue=next" in second
@@ -141,7 +136,7 @@ async def test_a_watch_that_ends_goes_on_where_it_was() -> None:
         answer_stream(added("a", 1), bookmark(5, listed=True), bookmark(17)),
         answer_stream(added("b", 18), then=FOREVER),
     ) as watched:
-        await watched.until(lambda: watched.names() == {"a", "b"})
+        await until(lambda: watched.names() == {"a", "b"})
         assert "resourceVersion=17" in watched.server.requests[1][1]
         assert "sendInitialEvents" not in watched.server.requests[1][1]
 
@@ -153,7 +148,7 @@ async def test_a_version_that_is_too_old_is_listed_anew(gone: Answer) -> None:
         gone,
         answer_stream(added("b", 8), bookmark(9, listed=True), then=FOREVER),
     ) as watched:
-        await watched.until(lambda: watched.names() == {"b"})
+        await until(lambda: watched.names() == {"b"})
 
 
 async def test_errors_are_waited_out_and_told() -> None:
@@ -163,8 +158,8 @@ async def test_errors_are_waited_out_and_told() -> None:
         answer_error(503, "ServiceUnavailable"),
         answer_stream(added("b", 6), then=FOREVER),
     ) as watched:
-        await watched.until(lambda: "not you" in watched.informer.health().error)
-        await watched.until(lambda: watched.names() == {"a", "b"})
+        await until(lambda: "not you" in watched.informer.health().error)
+        await until(lambda: watched.names() == {"a", "b"})
         assert watched.informer.health().error == ""
 
 
@@ -174,14 +169,14 @@ async def test_a_silent_watch_is_made_anew(monkeypatch: pytest.MonkeyPatch) -> N
         answer_stream(bookmark(5, listed=True), then=FOREVER),
         answer_stream(added("a", 6), then=FOREVER),
     ) as watched:
-        await watched.until(lambda: watched.names() == {"a"})
+        await until(lambda: watched.names() == {"a"})
 
 
 async def test_a_watch_without_a_sign_of_life_counts_as_stalled(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     async with watching(answer_stream(bookmark(5, listed=True), then=FOREVER)) as watched:
-        await watched.until(watched.informer.synced.is_set)
+        await until(watched.informer.synced.is_set)
         assert not watched.informer.health().stalled
         monkeypatch.setattr(informer_module, "STALLED_SECONDS", -1.0)
         assert watched.informer.health().stalled

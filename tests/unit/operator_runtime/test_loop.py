@@ -25,6 +25,7 @@ from trading_operator.metrics import Metrics
 from trading_operator.plan.types import InvalidSpecError
 from unit.operator_runtime.objects import build_body, build_config_map
 from unit.operator_runtime.scripted_server import ScriptedServer
+from unit.operator_runtime.waiting import until
 
 ONE, TWO = Key("ns", "one"), Key("ns", "two")
 READY = {"conditions": [{"type": "Ready", "status": "True", "reason": "R", "message": "m"}]}
@@ -107,18 +108,12 @@ async def _running(bench: Bench) -> AsyncIterator[None]:
         await asyncio.gather(task, return_exceptions=True)
 
 
-async def _until(condition: Any) -> None:
-    async with asyncio.timeout(5):
-        while not condition():
-            await asyncio.sleep(0.005)
-
-
 async def test_a_crash_in_one_system_is_told_and_stops_no_other(
     bench: Bench, caplog: pytest.LogCaptureFixture
 ) -> None:
     bench.outcomes["one"] = ValueError("password=hunter2")
     async with _running(bench):
-        await _until(lambda: bench.passes.count("one") >= 3 and "two" in bench.server.statuses)
+        await until(lambda: bench.passes.count("one") >= 3 and "two" in bench.server.statuses)
     assert bench.count("error") >= 3
     assert bench.count("success") >= 1
     stalled = bench.condition("one", "Stalled")
