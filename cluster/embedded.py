@@ -136,6 +136,8 @@ class EmbeddedCluster:
 
     def _start_fake_nodes(self) -> None:
         what = f"starting {self._fake_node_count} fake nodes"
+        if self._table.pid_of("kwok") is None:
+            fake_nodes.delete_leases(self._client(), self._fake_node_count)
         with self._step(what, fake_nodes.build_kwok(self._layout)) as step:
             fake_nodes.apply_fake_nodes(self._client(), self._fake_node_count)
             self._wait("kwok", "made no node ready", self._nodes_ready, step)

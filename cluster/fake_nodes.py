@@ -6,6 +6,7 @@ from cluster.kubernetes_api import ApiClient, ApiError, Object
 from cluster.layout import Layout
 from cluster.processes import Component
 
+NOT_FOUND = 404
 CONFLICT = 409
 STAGES = Path(__file__).parent / "config" / "kwok.yaml"
 
@@ -19,8 +20,8 @@ def build_kwok(layout: Layout) -> Component:
         "--manage-nodes-with-label-selector=type=kwok",
         "--cidr=10.245.0.0/16",
         "--node-ip=192.0.2.10",
-        # Long leases: their renewals would be the loudest writer of an idle cluster.
-        "--node-lease-duration-seconds=300",
+        # Renewed every ten seconds, well within the controller manager's patience of fifty.
+        "--node-lease-duration-seconds=40",
         "--v=WARN",
     )
     return Component("kwok", command)
@@ -52,4 +53,15 @@ def apply_fake_nodes(client: ApiClient, count: int) -> None:
             client.post("/api/v1/nodes", build_fake_node(number))
         except ApiError as error:
             if error.status != CONFLICT:
+                raise
+
+
+def delete_leases(client: ApiClient, count: int) -> None:
+    """Free the nodes of a kwok that ended: a new one would wait for its Leases to run out."""
+    for number in range(count):
+        path = f"/apis/coordination.k8s.io/v1/namespaces/kube-node-lease/leases/kwok-node-{number}"
+        try:
+            client.delete(path)
+        except ApiError as error:
+            if error.status != NOT_FOUND:
                 raise

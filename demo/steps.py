@@ -51,9 +51,9 @@ def build_images() -> list[Path]:
 def bring_up(cluster: str) -> None:
     """Run the whole demo."""
     started = time.monotonic()
-    tools = prepare_cluster(cluster)
+    tools, layouts = prepare_cluster(cluster)
     say("The operator: helm install trading-operator")
-    install_operator(tools, local_images=cluster != "current")
+    install_operator(tools, layouts)
     say(f"The trading system: kubectl apply -k examples/autonomous (namespace {NAMESPACE})")
     apply_system(tools)
     seconds = wait_until_ready(tools, NAMESPACE, SYSTEM, READY_TIMEOUT)
@@ -73,14 +73,16 @@ def bring_up(cluster: str) -> None:
     )
 
 
-def prepare_cluster(cluster: str) -> Tools:
-    """Bring up a cluster that has the images; return how to talk to it."""
+def prepare_cluster(cluster: str) -> tuple[Tools, list[Path]]:
+    """Bring up a cluster that has the images; return how to talk to it and what was loaded."""
     say("A Kubernetes cluster")
     handle = api.ensure_up("node", cluster)
+    layouts: list[Path] = []
     if cluster != "current":
         say("The images: databases, operator, trading services")
-        api.load_images(build_images(), cluster)
-    return Tools(handle.kubeconfig, handle.bin_dir)
+        layouts = build_images()
+        api.load_images(layouts, cluster)
+    return Tools(handle.kubeconfig, handle.bin_dir), layouts
 
 
 def create_namespace(tools: Tools, name: str) -> None:
@@ -96,17 +98,23 @@ def create_namespace(tools: Tools, name: str) -> None:
     tools.run("kubectl", "apply", "-f", "-", stdin=json.dumps(manifest))
 
 
-def local_engine_images() -> list[str]:
-    """Build the chart's settings that make it take the locally built database images."""
-    return [
-        flag
-        for engine in ("timescaledb", "postgresql", "redis")
-        for flag in ("--set-string", f"engines.{engine}.image={BY_NAME[engine].reference}")
-    ]
+def local_images(layouts: list[Path]) -> list[str]:
+    """Build the chart's settings that make it take the locally built images.
+
+    The operator's image keeps its tag when its code changes here, so its pod is told its content.
+    """
+    operator = next(layout for layout in layouts if layout.parent.name == "trading-operator")
+    settings = {"podAnnotations.image-content": operator.name}
+    for engine in ("timescaledb", "postgresql", "redis"):
+        settings[f"engines.{engine}.image"] = BY_NAME[engine].reference
+    return [flag for key, value in settings.items() for flag in ("--set-string", f"{key}={value}")]
 
 
-def install_operator(tools: Tools, *, local_images: bool) -> None:
-    """Install or upgrade the operator with its chart and wait until it runs."""
+def install_operator(tools: Tools, layouts: list[Path]) -> None:
+    """Install or upgrade the operator with its chart and wait until it runs.
+
+    `layouts` are the images that were loaded into the cluster; empty where a registry has them.
+    """
     create_namespace(tools, OPERATOR_NAMESPACE)
     print(
         tools.run(
@@ -120,7 +128,7 @@ def install_operator(tools: Tools, *, local_images: bool) -> None:
             "--wait",
             "--timeout",
             "3m",
-            *(local_engine_images() if local_images else []),
+            *(local_images(layouts) if layouts else []),
             timeout=240,
         )
     )

@@ -15,8 +15,8 @@ from e2e.trading_cluster import TradingCluster
 def trading() -> TradingCluster:
     """A real node with the operator installed by its chart."""
     handle = ensure_up("node")
-    tools = prepare_cluster("embedded")
-    install_operator(tools, local_images=True)
+    tools, layouts = prepare_cluster("embedded")
+    install_operator(tools, layouts)
     return TradingCluster(tools, AuditLog(handle.audit_log))
 
 
