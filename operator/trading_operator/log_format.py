@@ -41,5 +41,6 @@ def configure_logging(level: str) -> None:
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(JsonFormatter())
     logging.basicConfig(level=level, handlers=[handler], force=True)
+    logging.captureWarnings(True)
     for name in ("kopf.objects", "kopf.activities", "aiohttp.access"):
         logging.getLogger(name).setLevel(logging.WARNING)

@@ -50,11 +50,17 @@ async def run(settings: Settings) -> bool:
 
 def main() -> None:
     """Run the operator with the settings of the environment."""
-    settings = Settings()
-    configure_logging(settings.log_level)
+    configure_logging("INFO")
     # They double the number of series and say nothing of use here.
     disable_created_metrics()  # type: ignore[no-untyped-call]
-    sys.exit(0 if asyncio.run(run(settings)) else 1)
+    try:
+        settings = Settings()
+        configure_logging(settings.log_level)
+        well = asyncio.run(run(settings))
+    except Exception:
+        _log.critical("the operator ends", exc_info=True)
+        well = False
+    sys.exit(0 if well else 1)
 
 
 if __name__ == "__main__":

@@ -28,6 +28,7 @@ STORAGE_CLASS_NOT_FOUND = "StorageClassNotFound"
 NAME_CONFLICT = "NameConflict"
 CREDENTIALS_LOST = "CredentialsLost"
 MAJOR_VERSION_CHANGE = "MajorVersionChange"
+STORAGE_CLASS_CHANGE = "StorageClassChange"
 
 # It waits for something that comes by itself.
 WAITING_FOR_DEPENDENCY = "WaitingForDependency"

@@ -44,6 +44,8 @@ class Systems:
         before = self._bodies.get(key)
         if before is not None and version_of(before) >= version_of(body):
             return False
+        if before is not None and before["metadata"]["uid"] != body["metadata"]["uid"]:
+            self._forget(key)  # deleted and made anew while no watch told
         metadata = {k: v for k, v in body["metadata"].items() if k != "managedFields"}
         self._bodies[key] = {**body, "metadata": metadata}
         return True

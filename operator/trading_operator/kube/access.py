@@ -54,6 +54,7 @@ class Kube:
 
     def forget(self, key: Key) -> None:
         """Drop what is remembered of a system that is gone."""
+        self.named.forget(key.namespace)
         self.refusals.forget(key)
         self.foreign.forget(key)
         self.contests.forget(key)

@@ -88,6 +88,11 @@ class NamedReader:
         """Read an object again when it is asked for next."""
         self._known.pop((resource.kind, namespace, name), None)
 
+    def forget(self, namespace: str) -> None:
+        """Read everything in a namespace again: a system of it is gone, perhaps all of it."""
+        for place in [place for place in self._known if place[1] == namespace]:
+            del self._known[place]
+
     def forget_old(self) -> None:
         """Drop what nobody has asked for in a long time."""
         old = time.monotonic() - 10 * KNOWN_SECONDS

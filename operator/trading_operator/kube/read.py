@@ -8,7 +8,7 @@ from typing import Any
 from trading_operator.kube.access import FOREIGN_SECONDS, Kube
 from trading_operator.kube.cache import Key
 from trading_operator.kube.errors import ApiError
-from trading_operator.kube.resources import BY_KIND, TRADING_SYSTEMS
+from trading_operator.kube.resources import BY_KIND, SECRETS, TRADING_SYSTEMS
 from trading_operator.kube.transport import Call
 from trading_operator.manifests.metadata import MANAGED_BY, OPERATOR_NAME, PART_OF
 from trading_operator.plan.references import References
@@ -33,6 +33,11 @@ async def read_observed(
 ) -> Gathered:
     """Read the system's children from the cache and what is not watched from the API."""
     key = key_of(owner)
+    children = kube.cache.children(key, owner.uid)
+    for secret, workload in references.openers.items():
+        if workload not in children:
+            # A volume's first start decides by this Secret: no memory of a minute ago will do.
+            kube.named.expire(SECRETS, owner.namespace, secret)
     named, classes, _ = await asyncio.gather(
         kube.named.read(owner.namespace, references.secrets, references.config_maps),
         kube.named.read_storage_classes(),

@@ -1,20 +1,27 @@
 """What the spec names that the operator must read."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from trading_operator.api.datastore import Datastore
 from trading_operator.api.service import EnvironmentVariable
 from trading_operator.api.trading_system import TradingSystemSpec
 from trading_operator.manifests.metadata import Owner, child_name
+from trading_operator.plan.types import Ref
+
+WORKLOAD_KIND = "StatefulSet"
 
 
 @dataclass(frozen=True)
 class References:
-    """Names of Secrets and ConfigMaps in the system's namespace."""
+    """Names of Secrets and ConfigMaps in the system's namespace.
+
+    `openers` maps each Secret that opens a datastore's volume to the datastore's workload.
+    """
 
     secrets: frozenset[str]
     config_maps: frozenset[str]
+    openers: Mapping[str, Ref]
 
 
 def credentials_name(owner: Owner, store: Datastore) -> str:
@@ -37,7 +44,10 @@ def generated_secrets(owner: Owner, spec: TradingSystemSpec) -> frozenset[str]:
 
 def references(owner: Owner, spec: TradingSystemSpec) -> References:
     """Return every Secret and ConfigMap that a plan looks at, generated Secrets included."""
-    stores = (credentials_name(owner, store) for store in spec.datastores)
+    openers = {
+        credentials_name(owner, store): Ref(WORKLOAD_KIND, child_name(owner, store.name))
+        for store in spec.datastores
+    }
     variables = (
         variable.secret_key_ref.name
         for variable in _variables(spec)
@@ -46,7 +56,7 @@ def references(owner: Owner, spec: TradingSystemSpec) -> References:
     config_maps = (
         config.config_map_ref for config in spec.configs if config.config_map_ref is not None
     )
-    return References(frozenset((*stores, *variables)), frozenset(config_maps))
+    return References(frozenset((*openers, *variables)), frozenset(config_maps), openers)
 
 
 def _variables(spec: TradingSystemSpec) -> Iterator[EnvironmentVariable]:

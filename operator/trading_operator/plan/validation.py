@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable, Iterator
 
+from trading_operator.api.datastore import Datastore
 from trading_operator.api.reasons import (
     CONFIG_MAP_NOT_FOUND,
     CREDENTIALS_LOST,
@@ -9,6 +10,7 @@ from trading_operator.api.reasons import (
     NAME_CONFLICT,
     SECRET_KEY_NOT_FOUND,
     SECRET_NOT_FOUND,
+    STORAGE_CLASS_CHANGE,
     STORAGE_CLASS_NOT_FOUND,
 )
 from trading_operator.api.sharing import Isolation
@@ -133,6 +135,23 @@ def _major_version_change(system: System, draft: Draft) -> Block | None:
     )
 
 
+def _storage_class_change(system: System, draft: Draft) -> Block | None:
+    live = system.observed.children.get(draft.ref)
+    component = system.components[draft.name]
+    if live is None or not isinstance(component, Datastore):
+        return None
+    before = live["spec"]["volumeClaimTemplates"][0]["spec"].get("storageClassName")
+    after = component.storage.storage_class_name
+    if before == after:
+        return None
+    return Block(
+        STORAGE_CLASS_CHANGE,
+        f"{draft.path}.storage.storageClassName: a volume stays in its class ({before or 'default'}"
+        f"), it cannot move to {after or 'the default'}; set it back, or add a new datastore and "
+        "move the data",
+    )
+
+
 def _major(version: str) -> str:
     return version.partition(".")[0]
 
@@ -140,6 +159,7 @@ def _major(version: str) -> str:
 CHECKS: tuple[Check, ...] = (
     _name_conflict,
     _major_version_change,
+    _storage_class_change,
     _credentials_lost,
     _secret_missing,
     _config_map_missing,

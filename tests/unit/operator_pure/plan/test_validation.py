@@ -152,6 +152,16 @@ def test_a_major_version_change_is_refused_with_the_way_to_do_it() -> None:
     assert "add a new datastore with 17" in _block(plan, "db").message
 
 
+def test_another_storage_class_for_a_live_volume_is_refused_with_the_way_to_do_it() -> None:
+    world = World()
+    world.settle(make_spec(datastores=[datastore()]))
+    moved = datastore(storage={"size": "1Gi", "storageClassName": "fast"})
+    seen = world.observe(storage_classes=frozenset({"fast"}))
+    plan = plan_for(make_spec(datastores=[moved]), seen)
+    assert _block(plan, "db").reason == "StorageClassChange"
+    assert "db" not in component_names(plan.objects)
+
+
 def test_a_minor_version_change_is_made() -> None:
     world = World()
     before = datastore(version="17.1", image="postgres:17.1")
