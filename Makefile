@@ -26,6 +26,7 @@ test: check test-unit test-contract test-services test-integration test-e2e ## A
 venv: $(BIN)/.done
 $(BIN)/.done:
 	@echo "Installing the Python packages of the tests (about 1 minute the first time)"
+	@$(PYTHON) -c 'import ensurepip' 2>/dev/null || apt-get install -y -q python3-venv
 	@$(PYTHON) -m venv --clear $(VENV)
 	@$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements/test.txt
 	@$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes --no-deps -r requirements/recorded-data.txt
@@ -47,13 +48,13 @@ check: venv ## Format, lint, types, layers, generated files
 	@$(BIN)/python docs/generate_acceptance.py --check
 
 test-unit: venv setup ## Pure layers; no cluster
-	@$(BIN)/pytest tests/unit
+	@$(BIN)/pytest -n 2 tests/unit
 
 test-contract: venv images ## Every engine and every database image through one suite
 	@$(BIN)/pytest tests/contract
 
 test-services: venv images ## The trading services on a real TimescaleDB, with kill -9
-	@$(BIN)/pytest tests/services
+	@$(BIN)/pytest -n 2 tests/services
 
 test-integration: venv setup ## The operator on a real API server with fake nodes
 	@$(PYTHON) -m cluster up --profile control-plane
@@ -71,8 +72,8 @@ crds: venv ## Regenerate the CRDs and the API reference from the models
 fmt: venv ## Format the code
 	@$(BIN)/ruff format . && $(BIN)/ruff check --fix .
 
-lock: ## Regenerate the hash-pinned requirements
-	@$(PYTHON) -m images lock
+lock: venv ## Regenerate the hash-pinned requirements
+	@PATH=$(BIN):$$PATH $(PYTHON) -m images lock
 
 cluster-up: setup ## A local cluster with a real node, without the demo
 	@$(PYTHON) -m cluster up --profile node

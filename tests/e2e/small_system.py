@@ -15,6 +15,7 @@ def build_service(name: str, **more: Any) -> dict[str, Any]:
         "ports": [{"name": "http", "port": 8080}],
         "health": {"path": "/", "period": "1s"},
         "resources": {"requests": {"cpu": "10m", "memory": "32Mi"}},
+        "terminationGracePeriod": "1s",
         **more,
     }
 

@@ -158,13 +158,15 @@ async def _change(run: _Pass, manifest: Manifest, live: Manifest) -> Manifest:
         return live  # it moved meanwhile, and the next pass, which is due, sees how
     if "deletionTimestamp" in live["metadata"]:
         return live  # on its way out; it is made again when it is gone
-    if run.kube.contests.count(key_of(run.owner), ref, manifest):
+    if run.kube.contests.is_contested(key_of(run.owner), ref, manifest):
         raise ApiError(400, "Contested", f"somebody else keeps changing {ref.kind} {ref.name}")
     version = await _become_applier(run, ref, entry)
     metadata = {**manifest["metadata"], "resourceVersion": str(version)}
-    return await _patch(
+    changed = await _patch(
         run, ref, APPLY_PATCH, {**manifest, "metadata": metadata}, {**_MANAGER, "force": "true"}
     )
+    run.kube.contests.add(key_of(run.owner), ref, manifest)
+    return changed
 
 
 async def _become_applier(run: _Pass, ref: Ref, entry: Entry) -> int:

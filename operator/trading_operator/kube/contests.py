@@ -20,23 +20,29 @@ class _Contest:
 
 
 class Contests:
-    """When the same change of the same object was written, by system."""
+    """When the same change of the same object was carried out, by system."""
 
     def __init__(self, clock: Monotonic = time.monotonic) -> None:
         self._clock = clock
         self._known: dict[Key, dict[Ref, _Contest]] = {}
 
-    def count(self, key: Key, ref: Ref, manifest: Manifest) -> bool:
-        """Count a change that is about to be written; tell whether it was written too often."""
-        now, wanted = self._clock(), fingerprint(manifest)
-        known = self._known.setdefault(key, {})
-        before = known.get(ref)
-        times = before.times if before is not None and before.manifest == wanted else ()
-        recent = tuple(each for each in times if now - each < WINDOW_SECONDS)
-        contested = len(recent) >= TRIES
-        known[ref] = _Contest(wanted, recent if contested else (*recent, now))
-        return contested
+    def is_contested(self, key: Key, ref: Ref, manifest: Manifest) -> bool:
+        """Tell whether this very change was carried out too often of late."""
+        return len(self._recent(key, ref, fingerprint(manifest))) >= TRIES
+
+    def add(self, key: Key, ref: Ref, manifest: Manifest) -> None:
+        """Count a change that was carried out."""
+        wanted = fingerprint(manifest)
+        times = (*self._recent(key, ref, wanted), self._clock())
+        self._known.setdefault(key, {})[ref] = _Contest(wanted, times)
 
     def forget(self, key: Key) -> None:
         """Forget a system."""
         self._known.pop(key, None)
+
+    def _recent(self, key: Key, ref: Ref, wanted: bytes) -> tuple[float, ...]:
+        contest = self._known.get(key, {}).get(ref)
+        if contest is None or contest.manifest != wanted:
+            return ()
+        oldest = self._clock() - WINDOW_SECONDS
+        return tuple(each for each in contest.times if each > oldest)

@@ -159,6 +159,15 @@ async def test_our_first_change_turns_the_entry_of_the_creation_into_one_of_appl
     assert [method for method, _ in bench.server.log] == ["PATCH", "PATCH"]
 
 
+async def test_conflicts_are_no_contest(bench: Bench) -> None:
+    bench.kube.cache.put(build_config_map("c", 1))
+    bench.server.refusals["c"] = (409, "Conflict")
+    for _ in range(5):
+        with pytest.raises(ApiError) as caught:
+            await bench.apply(_manifest("ConfigMap", "c", data={"a": "1"}))
+        assert caught.value.status == 409
+
+
 async def test_an_object_that_moved_meanwhile_is_left_to_the_next_pass(bench: Bench) -> None:
     stale = build_config_map("c", 1)
     bench.kube.cache.put(build_config_map("c", 2))
