@@ -3,6 +3,8 @@
 import base64
 from typing import Any
 
+import pytest
+
 from integration.kube_client import Namespace, eventually
 from integration.operator_process import Operators
 from integration.systems import build_datastore, build_service, build_system
@@ -74,6 +76,7 @@ def test_a_missing_secret_is_named_and_noticed_when_it_comes(
     assert not [line for line in operators.running[0].lines() if "s3cr3t" in str(line)]
 
 
+@pytest.mark.acceptance("A79")
 def test_a_generated_password_is_in_its_secret_alone(
     namespace: Namespace, operators: Operators
 ) -> None:

@@ -111,7 +111,8 @@ def _note_error(run: _Pass, ref: Ref, manifest: Manifest, error: ApiError) -> No
         return
     failure = run.kube.refusals.add(key_of(run.owner), ref, manifest, error)
     run.failures.append(failure)
-    _log.warning(
+    _log.log(
+        error.log_level,
         "write refused",
         extra={"system": key_of(run.owner), "object": ref, "error": failure.message},
     )

@@ -1,5 +1,6 @@
 """What the API server answers when it does not do what was asked."""
 
+import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -11,6 +12,7 @@ class Cause:
 
     field: str
     message: str
+    reason: str = ""
 
 
 class ApiError(Exception):
@@ -37,6 +39,12 @@ class ApiError(Exception):
         return self.status in (400, 401, 403, 404, 405, 413, 415, 422)
 
     @property
+    def log_level(self) -> int:
+        """How loud it is told: everything in a namespace that is being deleted is refused."""
+        ending = any(cause.reason == "NamespaceTerminating" for cause in self.causes)
+        return logging.DEBUG if ending else logging.WARNING
+
+    @property
     def ambiguous(self) -> bool:
         """Whether the request may have been carried out all the same."""
         return self.status == 0 or self.status >= 500
@@ -51,7 +59,7 @@ def parse_error(status: int, body: Any, retry_after: str | None = None) -> ApiEr
     answer: Mapping[str, Any] = body if isinstance(body, dict) else {}
     details = answer.get("details") or {}
     causes = tuple(
-        Cause(cause.get("field", ""), cause.get("message", ""))
+        Cause(cause.get("field", ""), cause.get("message", ""), cause.get("reason", ""))
         for cause in details.get("causes") or ()
     )
     seconds = retry_after or details.get("retryAfterSeconds")

@@ -57,9 +57,11 @@ class EventPoster:
             body, text = await self._waiting.get()
             try:
                 await self._send(body, text)
-            except (ApiError, NotLeadingError) as error:
+            except ApiError as error:
                 self._metrics.events_dropped.inc()
-                _log.warning("event not posted", extra={"error": str(error)})
+                _log.log(error.log_level, "event not posted", extra={"error": str(error)})
+            except NotLeadingError:
+                self._metrics.events_dropped.inc()
 
     async def _send(self, body: Body, text: EventText) -> None:
         known = (body["metadata"]["uid"], text)

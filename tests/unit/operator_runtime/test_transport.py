@@ -1,11 +1,12 @@
 """Requests: what is tried again, what is not, and what an error says."""
 
 import asyncio
+import logging
 
 import pytest
 from aiohttp import web
 
-from trading_operator.kube.errors import ApiError, NotLeadingError
+from trading_operator.kube.errors import ApiError, NotLeadingError, parse_error
 from trading_operator.kube.resources import CONFIG_MAPS, PODS, STORAGE_CLASSES, TRADING_SYSTEMS
 from trading_operator.kube.transport import Call
 from unit.operator_runtime.scripted_server import (
@@ -76,6 +77,13 @@ async def test_an_error_names_the_fields_that_were_refused() -> None:
     assert caught.value.refused
     assert (caught.value.status, caught.value.reason) == (422, "Invalid")
     assert caught.value.causes[0].field == "spec.replicas"
+
+
+def test_refusals_in_a_namespace_that_is_being_deleted_are_no_news() -> None:
+    causes = [{"reason": "NamespaceTerminating", "field": "metadata.namespace", "message": "x"}]
+    ending = parse_error(403, {"reason": "Forbidden", "details": {"causes": causes}})
+    assert ending.log_level == logging.DEBUG
+    assert parse_error(403, {"reason": "Forbidden"}).log_level == logging.WARNING
 
 
 async def test_an_error_page_of_a_proxy_is_an_error_too() -> None:

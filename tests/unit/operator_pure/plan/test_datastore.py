@@ -72,11 +72,3 @@ def test_a_volume_grows_in_its_claim_and_the_immutable_template_stays() -> None:
     assert wanted["spec"] == {"resources": {"requests": {"storage": "3Gi"}}}
     before = world.children[Ref("StatefulSet", "momentum-db")]
     assert _stateful_set(plan)["spec"] == before["spec"]
-
-
-def test_a_changed_storage_class_does_not_touch_the_immutable_template() -> None:
-    world = World()
-    world.settle(make_spec(datastores=[datastore()]))
-    changed = make_spec(datastores=[datastore(storage={"size": "1Gi", "storageClassName": "x"})])
-    before = world.children[Ref("StatefulSet", "momentum-db")]
-    assert _stateful_set(plan_for(changed, world.observe()))["spec"] == before["spec"]
