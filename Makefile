@@ -5,18 +5,25 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 
 PYTHON ?= python3
+ifeq ($(TRADING_OPERATOR_CACHE)$(HOME),)
+$(error neither HOME nor TRADING_OPERATOR_CACHE is set: set one, the cache of built programs goes there)
+endif
 CACHE := $(or $(TRADING_OPERATOR_CACHE),$(HOME)/.cache/trading-operator)
 VENV := $(CACHE)/venv/$(shell cat requirements/test.txt requirements/recorded-data.txt | sha256sum | cut -c1-16)
 BIN := $(VENV)/bin
 export PYTHONPATH := operator:.
-# CLUSTER: auto (kind where Docker runs, else the embedded one), current (your kubeconfig), kind, embedded.
+# CLUSTER: auto (kind where Docker and kind are, else the embedded one), current (your kubeconfig), kind, embedded.
 CLUSTER ?= auto
+# IMAGES: with CLUSTER=current, where your registry has the images (registry.example/trading).
+IMAGES ?=
+# The tests look at files and processes of the node, so they always take this one.
+TESTED := --provider embedded
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-18s %s\n", $$1, $$2}'
 
 demo: ## Main job: a cluster, the operator, and a trading system that trades recorded data
-	@$(PYTHON) -m demo up --cluster $(CLUSTER)
+	@$(PYTHON) -m demo up --cluster $(CLUSTER) $(if $(IMAGES),--images $(IMAGES))
 
 demo-down: ## Remove everything that the demo made, also after a run that was killed
 	@$(PYTHON) -m demo down --cluster $(CLUSTER)
@@ -26,14 +33,14 @@ test: check test-unit test-contract test-services test-integration test-e2e ## A
 venv: $(BIN)/.done
 $(BIN)/.done:
 	@echo "Installing the Python packages of the tests (about 1 minute the first time)"
-	@$(PYTHON) -c 'import ensurepip' 2>/dev/null || apt-get install -y -q python3-venv
+	@$(PYTHON) -m cluster setup --only-venv
 	@$(PYTHON) -m venv --clear $(VENV)
 	@$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements/test.txt
 	@$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes --no-deps -r requirements/recorded-data.txt
 	@touch $@
 
 setup: ## Debian packages and the cluster's programs (built from source once, about 7 minutes)
-	@$(PYTHON) -m cluster setup
+	@$(PYTHON) -m cluster setup $(TESTED)
 
 images: setup ## Build the images that changed
 	@$(PYTHON) -m images build
@@ -61,8 +68,8 @@ test-integration: venv setup ## The operator on a real API server with fake node
 	@rc=0; $(BIN)/pytest tests/integration || rc=$$?; $(PYTHON) -m cluster down --profile control-plane; exit $$rc
 
 test-e2e: venv images ## The whole example on a real node with real containers
-	@$(PYTHON) -m cluster up --profile node
-	@rc=0; $(BIN)/pytest tests/e2e || rc=$$?; $(PYTHON) -m cluster down --profile node; exit $$rc
+	@$(PYTHON) -m cluster up --profile node $(TESTED)
+	@rc=0; $(BIN)/pytest tests/e2e || rc=$$?; $(PYTHON) -m cluster down --profile node $(TESTED); exit $$rc
 
 crds: venv ## Regenerate the CRDs and the API reference from the models
 	@$(BIN)/python -m trading_operator.crdgen
@@ -75,7 +82,7 @@ fmt: venv ## Format the code
 lock: venv ## Regenerate the hash-pinned requirements
 	@PATH=$(BIN):$$PATH $(PYTHON) -m images lock
 
-cluster-up: setup ## A local cluster with a real node, without the demo
+cluster-up: ## A local cluster with a real node, without the demo
 	@$(PYTHON) -m cluster up --profile node
 
 cluster-down: ## Stop every local cluster and leave nothing behind

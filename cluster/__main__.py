@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from cluster import api, tools
+from cluster import api, packages, tools
 from cluster.errors import ClusterError
 from cluster.layout import PROFILES
 from cluster.progress import Progress
@@ -22,6 +22,9 @@ def parse_arguments(arguments: list[str] | None) -> argparse.Namespace:
     commands = parser.add_subparsers(dest="command", required=True)
     for name, (_, text) in COMMANDS.items():
         command = commands.add_parser(name, parents=[common], help=text)
+        if name == "setup":
+            only = "only what makes virtual environments of Python"
+            command.add_argument("--only-venv", action="store_true", help=only)
         if name == "up":
             command.add_argument("--fake-nodes", type=int, default=api.DEFAULT_FAKE_NODES)
         if name == "load-images":
@@ -35,6 +38,10 @@ def _provider(chosen: argparse.Namespace) -> Provider:
 
 def set_up(chosen: argparse.Namespace) -> int:
     """Install packages and build programs."""
+    if chosen.only_venv:
+        missing = packages.read_missing_programs(packages.MODULES)
+        packages.install_packages(packages.plan_packages(missing))
+        return 0
     with exclusive(PROFILES[chosen.profile]):
         _provider(chosen).setup()
     return 0

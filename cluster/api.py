@@ -7,7 +7,7 @@ from cluster import tools
 from cluster.errors import ClusterError
 from cluster.layout import PROFILES, Profile, state_dir
 from cluster.progress import Progress
-from cluster.providers import AUTO, build_provider, exclusive
+from cluster.providers import AUTO, build_provider, exclusive, resolve_provider
 
 DEFAULT_FAKE_NODES = 3
 
@@ -31,6 +31,11 @@ def find_profile(name: str) -> Profile:
     if name not in PROFILES:
         raise ClusterError(f"profile {name!r} is unknown; there are {', '.join(PROFILES)}")
     return PROFILES[name]
+
+
+def find_provider(profile: str, requested: str = AUTO) -> str:
+    """Return which provider a request means here and now: the running one stays for `auto`."""
+    return resolve_provider(requested, find_profile(profile))
 
 
 def ensure_up(

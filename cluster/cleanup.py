@@ -9,6 +9,7 @@ from pathlib import Path
 
 from cluster import networking
 from cluster.commands import run, succeeds
+from cluster.conflicts import find_foreign_node_programs
 from cluster.errors import ClusterError
 from cluster.image_loading import ctr
 from cluster.layout import CNI_NETWORK, Layout
@@ -33,7 +34,12 @@ STOPPED_FIRST = ("kubelet", "kube-controller-manager", "kube-scheduler", "kwok")
 
 
 def delete_cluster(layout: Layout) -> None:
-    """End a cluster and remove all its traces; safe when nothing runs, or half of it."""
+    """End a cluster and remove all its traces; safe when nothing runs, or half of it.
+
+    Without the mark of a start of ours nothing is touched: a foreign folder is refused.
+    """
+    if not check_ownership(layout):
+        return
     # First, so that a start after a half-way end begins from nothing instead of repairing.
     layout.complete_marker.unlink(missing_ok=True)
     table = ProcessTable(layout.pids, layout.logs)
@@ -46,7 +52,19 @@ def delete_cluster(layout: Layout) -> None:
     end_processes(find_own_processes(layout.state), grace_seconds=0)
     if layout.profile.has_node:
         delete_node_traces(layout)
-    delete_state(layout.state)
+    delete_state(layout)
+
+
+def check_ownership(layout: Layout) -> bool:
+    """Tell whether a start of ours made the state folder; raise when somebody else did."""
+    if layout.owner_mark.exists():
+        return True
+    if layout.state.exists() and any(layout.state.iterdir()):
+        raise ClusterError(
+            f"{layout.state} holds files that are not a cluster's ({layout.owner_mark.name} is "
+            "missing): set TRADING_OPERATOR_STATE to another folder, or move them away"
+        )
+    return False
 
 
 def delete_containers(layout: Layout, table: ProcessTable) -> None:
@@ -94,7 +112,9 @@ def delete_node_traces(layout: Layout) -> None:
     """Remove what a node leaves outside its state folder; mounts too."""
     unmount_below(layout.state)
     networking.delete_bridge()
-    networking.delete_rules()
+    # Another cluster's node that was started since has chains and sockets of the same names.
+    alone = not find_foreign_node_programs(layout.state)
+    networking.delete_rules(networking.CHAIN_PREFIXES if alone else (networking.OUR_CHAIN,))
     networking.restore_settings(layout.state / "kernel-settings.json")
     for folder in find_cgroup_roots():
         delete_cgroup(folder)
@@ -102,8 +122,9 @@ def delete_node_traces(layout: Layout) -> None:
         if link.is_symlink() and os.readlink(link).startswith(f"{layout.state}/"):
             link.unlink()
     delete_network_results(CNI_RESULTS)
-    for name in ("kubelet.sock", "kubelet_internal_checkpoint"):
-        (DEVICE_PLUGINS / name).unlink(missing_ok=True)
+    if alone:
+        for name in ("kubelet.sock", "kubelet_internal_checkpoint"):
+            (DEVICE_PLUGINS / name).unlink(missing_ok=True)
     for folder in SHARED_FOLDERS:
         with suppress(OSError):  # Not ours alone, or not there.
             folder.rmdir()
@@ -151,10 +172,15 @@ def unmount_below(folder: Path) -> None:
             run(["umount", "--lazy", point])
 
 
-def delete_state(folder: Path) -> None:
-    """Remove a state folder, but never through a mount into somebody's files."""
-    mounts = read_mounts(folder)
+def delete_state(layout: Layout) -> None:
+    """Remove a state folder, the mark last, but never through a mount into somebody's files."""
+    mounts = read_mounts(layout.state)
     if mounts:
         raise ClusterError(f"{mounts[0]} is still mounted: run `umount {mounts[0]}` and try again")
-    if folder.exists():
-        shutil.rmtree(folder)
+    for entry in list(layout.state.iterdir()):
+        if entry.is_dir() and not entry.is_symlink():
+            shutil.rmtree(entry)
+        elif entry != layout.owner_mark:
+            entry.unlink()
+    layout.owner_mark.unlink()
+    layout.state.rmdir()

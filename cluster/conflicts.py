@@ -10,7 +10,7 @@ from pathlib import Path
 from cluster.commands import run
 from cluster.errors import ClusterError
 from cluster.layout import BRIDGE, POD_CIDR, Layout
-from cluster.processes import read_command_line
+from cluster.processes import is_own_command, read_command_line
 
 # Two of these on one machine undo each other's packet rules and containers.
 NODE_PROGRAMS = frozenset({"kubelet", "kube-proxy", "k3s", "k0s", "rke2", "microk8s"})
@@ -30,15 +30,26 @@ def find_overlaps(addresses: list[dict[str, object]], cidr: str, bridge: str) ->
     return overlaps
 
 
-def find_foreign_node_programs() -> list[str]:
-    """Return running programs of another cluster's node in our process namespace."""
+def find_foreign_node_programs(state: Path) -> list[str]:
+    """Return running node programs in our process namespace that are not of that state folder."""
     found = []
     for entry in Path("/proc").iterdir():
         if entry.name.isdigit():
-            program = Path((read_command_line(int(entry.name)) or [""])[0]).name
-            if program in NODE_PROGRAMS:
+            arguments = read_command_line(int(entry.name)) or [""]
+            program = Path(arguments[0]).name
+            if program in NODE_PROGRAMS and not is_own_command(arguments, state):
                 found.append(f"{program} (pid {entry.name})")
-    return found
+    return sorted(found)
+
+
+def check_foreign_node(layout: Layout) -> None:
+    """Raise where another cluster's node runs; call it before anything is changed or cleaned."""
+    foreign = find_foreign_node_programs(layout.state) if layout.profile.has_node else []
+    if foreign:
+        raise ClusterError(
+            f"another cluster's node runs on this machine: {', '.join(foreign)}. Stop it, or use "
+            "it: point KUBECONFIG at it and add `CLUSTER=current` (`--provider current`)"
+        )
 
 
 def is_port_taken(host: str, port: int, seconds: float = 5.0) -> bool:
@@ -72,12 +83,6 @@ def check_conflicts(layout: Layout) -> None:
         )
     if not profile.has_node:
         return
-    foreign = find_foreign_node_programs()
-    if foreign:
-        raise ClusterError(
-            f"another cluster's node runs on this machine: {', '.join(foreign)}. Stop it, or use "
-            "it: point KUBECONFIG at it and add `--provider current`"
-        )
     overlaps = find_overlaps(json.loads(run(["ip", "-json", "address"])), POD_CIDR, BRIDGE)
     if overlaps:
         raise ClusterError(f"the pods' network {POD_CIDR} is in use by {', '.join(overlaps)}")

@@ -9,7 +9,7 @@ from pathlib import Path
 from cluster import cleanup, control_plane, fake_nodes, networking, node, packages, storage, tools
 from cluster.certificates import write_certificates
 from cluster.commands import run, succeeds
-from cluster.conflicts import check_conflicts
+from cluster.conflicts import check_conflicts, check_foreign_node
 from cluster.errors import ClusterError, build_component_error
 from cluster.image_loading import ctr, import_layout, plan_imports, read_image_names, read_images
 from cluster.kubeconfig import write_kubeconfigs
@@ -78,6 +78,7 @@ class EmbeddedCluster:
         """Bring the cluster up: nothing to do, a repair, or a start from nothing."""
         if self.is_healthy():
             return
+        check_foreign_node(self._layout)
         if not self._layout.complete_marker.exists():
             self._start_afresh()
             return
@@ -101,7 +102,9 @@ class EmbeddedCluster:
     def _start_afresh(self) -> None:
         cleanup.delete_cluster(self._layout)
         check_conflicts(self._layout)
-        self._layout.state.mkdir(parents=True)
+        self._layout.state.mkdir(parents=True, exist_ok=True)
+        # Before anything else is made: only what has the mark is ever removed.
+        self._layout.owner_mark.touch()
         self._start_all()
 
     def _start_all(self) -> None:

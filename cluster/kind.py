@@ -29,15 +29,28 @@ def kind_kubeconfig() -> Path:
     return kind_state() / "admin.kubeconfig"
 
 
+def owner_mark() -> Path:
+    """Return the file that says that we made the kind cluster, and no person did."""
+    return kind_state() / "made-by-trading-operator"
+
+
+def is_usable() -> bool:
+    """Tell whether Docker's engine and kind are both there."""
+    return shutil.which("kind") is not None and docker_answers()
+
+
 def check_kind() -> None:
     """Refuse early what kind needs."""
     if shutil.which("kind") is None:
         raise ClusterError(
-            "Docker runs, but `kind` is not on PATH: install it with "
-            "`go install sigs.k8s.io/kind@latest`, or use `--provider embedded`"
+            "`kind` is not on PATH: install it with `go install sigs.k8s.io/kind@latest`, "
+            "or use `CLUSTER=embedded` (`--provider embedded`)"
         )
     if not docker_answers():
-        raise ClusterError("`docker info` does not answer: start Docker, or use embedded")
+        raise ClusterError(
+            "`docker info` does not answer: start Docker, or use `CLUSTER=embedded` "
+            "(`--provider embedded`)"
+        )
 
 
 def exists() -> bool:
@@ -48,8 +61,15 @@ def exists() -> bool:
 def start(progress: Progress) -> Path:
     """Create the cluster unless it is there; returns its kubeconfig."""
     check_kind()
+    there = exists()
+    if there and not owner_mark().exists():
+        raise ClusterError(
+            f"a kind cluster named {NAME} is there that was not made from here: "
+            "use it with `CLUSTER=current`, or delete it, or use `CLUSTER=embedded`"
+        )
     kind_state().mkdir(parents=True, exist_ok=True)
-    if not exists():
+    owner_mark().touch()
+    if not there:
         with progress.of(1).step("creating a kind cluster"):
             create = ["kind", "create", "cluster", "--name", NAME, "--wait", "180s"]
             run([*create, "--kubeconfig", str(kind_kubeconfig())], timeout=900)
@@ -61,11 +81,13 @@ def start(progress: Progress) -> Path:
 
 
 def stop() -> None:
-    """Delete the cluster."""
-    if shutil.which("kind") and docker_answers() and exists():
+    """Delete the cluster if we made it; raise when Docker or kind is away and it may be left."""
+    if not owner_mark().exists():
+        return
+    check_kind()
+    if exists():
         run(["kind", "delete", "cluster", "--name", NAME], timeout=300)
-    if kind_state().exists():
-        shutil.rmtree(kind_state())
+    shutil.rmtree(kind_state())
 
 
 def load_images(folders: Sequence[Path], progress: Progress) -> None:

@@ -97,6 +97,11 @@ class Layout:
         return self.cache / "containerd"
 
     @property
+    def owner_mark(self) -> Path:
+        """Present in every state folder of ours: what a start or an end may remove."""
+        return self.state / "made-by-trading-operator"
+
+    @property
     def complete_marker(self) -> Path:
         """Present once a start went through; without it a start begins from nothing."""
         return self.state / "complete"

@@ -19,7 +19,7 @@ CHANGED_BY_OTHERS = (
     "net/ipv4/conf/all/route_localnet",
 )
 OUR_CHAIN = "TRADING-OPERATOR"
-# KUBE-: kubelet and kube-proxy, which run nowhere else on this machine (checked before a start).
+# KUBE-: kubelet and kube-proxy; only where no other ones run and a start of ours left its mark.
 CHAIN_PREFIXES = ("KUBE-", OUR_CHAIN)
 SUBNET_PREFIX_LENGTH = POD_CIDR.rpartition("/")[2]
 
@@ -98,7 +98,7 @@ def apply_rules() -> None:
         run(["iptables-restore", "-w", "--noflush"], stdin=build_our_rules())
 
 
-def build_rule_removal(saved: str) -> str:
+def build_rule_removal(saved: str, prefixes: tuple[str, ...] = CHAIN_PREFIXES) -> str:
     """Return iptables-restore --noflush input that removes our chains from an iptables-save text.
 
     Rules of other chains are touched only where they jump into one of ours.
@@ -107,7 +107,7 @@ def build_rule_removal(saved: str) -> str:
     for table in re.findall(r"^\*\w+$.*?^COMMIT$", saved, re.MULTILINE | re.DOTALL):
         lines = table.splitlines()
         chains = [line[1:].split()[0] for line in lines if line.startswith(":")]
-        ours = [chain for chain in chains if chain.startswith(CHAIN_PREFIXES)]
+        ours = [chain for chain in chains if chain.startswith(prefixes)]
         if not ours:
             continue
         jumps = [line for line in lines if line.startswith("-A ") and _jumps_in(line, ours)]
@@ -125,11 +125,11 @@ def _jumps_in(rule: str, ours: list[str]) -> bool:
     )
 
 
-def delete_rules() -> None:
-    """Remove the chains of kubelet, kube-proxy and our own, for both address families."""
+def delete_rules(prefixes: tuple[str, ...]) -> None:
+    """Remove the chains whose names start so, for both address families."""
     for family in ("iptables", "ip6tables"):
         if not succeeds([f"{family}-save"]):
             continue
-        removal = build_rule_removal(run([f"{family}-save"]))
+        removal = build_rule_removal(run([f"{family}-save"]), prefixes)
         if removal:
             run([f"{family}-restore", "-w", "--noflush"], stdin=removal)

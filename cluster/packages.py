@@ -1,5 +1,6 @@
 """What the machine itself must bring: Debian packages, root, disk space."""
 
+import importlib.util
 import os
 import shutil
 from collections.abc import Iterable, Mapping
@@ -23,7 +24,10 @@ PROGRAM_PACKAGES: Mapping[str, str] = {
     "debootstrap": "debootstrap",
     "buildah": "buildah",
     "skopeo": "skopeo",
+    "ensurepip": "python3-venv",
 }
+# Of those, what is no program but a module of Python: `python3 -m venv` needs it.
+MODULES = frozenset({"ensurepip"})
 
 
 CONTROL_PLANE_PROGRAMS = ("openssl",)
@@ -35,9 +39,14 @@ def plan_packages(programs: Iterable[str]) -> list[str]:
 
 
 def read_missing_programs(programs: Iterable[str]) -> list[str]:
-    """Return those programs that this machine lacks."""
+    """Return those programs (and modules of Python) that this machine lacks."""
     path = build_search_path()
-    return [program for program in programs if shutil.which(program, path=path) is None]
+    return [
+        name
+        for name in programs
+        if (importlib.util.find_spec(name) if name in MODULES else shutil.which(name, path=path))
+        is None
+    ]
 
 
 def install_packages(packages: list[str]) -> None:

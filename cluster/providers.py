@@ -185,16 +185,16 @@ PROVIDERS = ("embedded", "kind", "current")
 
 
 def choose_provider(
-    requested: str, profile: Profile, recorded: str | None, docker_answers: Callable[[], bool]
+    requested: str, profile: Profile, recorded: str | None, kind_is_usable: Callable[[], bool]
 ) -> str:
-    """Return the provider's name: the asked one, the one in use, kind with Docker, or embedded."""
+    """Return the provider's name: the asked one, the one in use, kind where usable, or embedded."""
     if not profile.has_node:
         return "embedded"
     if requested != AUTO:
         return requested
     if recorded in PROVIDERS:
         return recorded
-    return "kind" if docker_answers() else "embedded"
+    return "kind" if kind_is_usable() else "embedded"
 
 
 def _record() -> Path:
@@ -209,11 +209,16 @@ def read_recorded_provider() -> str | None:
         return None
 
 
+def resolve_provider(requested: str, profile: Profile) -> str:
+    """Return the name of the provider that serves a profile on this machine now."""
+    return choose_provider(requested, profile, read_recorded_provider(), kind.is_usable)
+
+
 def build_provider(
     requested: str, profile: Profile, progress: Progress, fake_nodes: int = 3
 ) -> Provider:
     """Build the provider that serves a profile."""
-    name = choose_provider(requested, profile, read_recorded_provider(), kind.docker_answers)
+    name = resolve_provider(requested, profile)
     makers: dict[str, Callable[[], Provider]] = {
         "embedded": lambda: Embedded(profile, progress, fake_nodes),
         "kind": lambda: Kind(progress),
@@ -238,7 +243,8 @@ class _Recorded:
         running = read_recorded_provider()
         if running not in (None, self._name):
             raise ClusterError(
-                f"a cluster of provider {running} is up: end it with `python3 -m cluster down`"
+                f"a cluster of provider {running} is up: end it with `make demo-down` or "
+                f"`make cluster-down`, or go on with it: `CLUSTER={running}`"
             )
         _record().parent.mkdir(parents=True, exist_ok=True)
         _record().write_text(self._name, encoding="utf-8")

@@ -38,7 +38,7 @@ def read_plan(client: ApiClient, root: Path) -> StoragePlan:
     return plan_storage(STORAGE_PROVISIONER, str(root), classes, claims, volumes)
 
 
-def apply_plan(client: ApiClient, plan: StoragePlan) -> None:
+def apply_plan(client: ApiClient, plan: StoragePlan, root: Path) -> None:
     """Carry a plan out; each part may be repeated."""
     for volume in plan.create:
         create_volume(client, volume)
@@ -49,7 +49,7 @@ def apply_plan(client: ApiClient, plan: StoragePlan) -> None:
         path = f"/api/v1/namespaces/{namespace}/persistentvolumeclaims/{name}/status"
         client.merge(path, {"status": {"capacity": {"storage": size}}})
     for name in plan.remove:
-        delete_volume(client, name)
+        delete_volume(client, name, root)
 
 
 def create_volume(client: ApiClient, volume: Object) -> None:
@@ -62,10 +62,20 @@ def create_volume(client: ApiClient, volume: Object) -> None:
     log("volume created", volume=volume["metadata"]["name"], path=str(folder))
 
 
-def delete_volume(client: ApiClient, name: str) -> None:
+def is_below(folder: Path, root: Path) -> bool:
+    """Tell whether a folder really lies below another one, links and `..` followed."""
+    return root.resolve() in folder.resolve().parents
+
+
+def delete_volume(client: ApiClient, name: str, root: Path) -> None:
     """Remove the folder first: the object is what makes a second try find it."""
     volume = client.get(f"{VOLUMES}/{name}")
-    shutil.rmtree(volume["spec"]["hostPath"]["path"], ignore_errors=True)
+    folder = Path(volume["spec"].get("hostPath", {}).get("path", "/"))
+    if not is_below(folder, root):
+        # The annotation says that it is ours, the path says that it is not: anybody can write one.
+        log("volume left alone: its folder is not ours", volume=name, path=str(folder))
+        return
+    shutil.rmtree(folder, ignore_errors=True)
     client.delete(f"{VOLUMES}/{name}")
     log("volume deleted", volume=name)
 
@@ -90,7 +100,7 @@ def serve(client: ApiClient, root: Path) -> None:
     while True:
         changed.clear()
         try:
-            apply_plan(client, read_plan(client, root))
+            apply_plan(client, read_plan(client, root), root)
         except UNREACHABLE as error:
             # Somebody was quicker, or the API server is away: look again.
             gone = isinstance(error, ApiError) and error.status in GONE

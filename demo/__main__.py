@@ -16,11 +16,20 @@ def main() -> int:
         "--cluster",
         default="auto",
         choices=("auto", "current", "kind", "embedded"),
-        help="auto takes kind where Docker runs and the embedded cluster elsewhere",
+        help="auto takes the one in use, kind where Docker and kind are, else the embedded one",
+    )
+    parser.add_argument(
+        "--images",
+        default="",
+        metavar="PREFIX",
+        help="registry and path of the images, such as registry.example/trading (current only)",
     )
     arguments = parser.parse_args()
     try:
-        (bring_up if arguments.action == "up" else bring_down)(arguments.cluster)
+        if arguments.action == "up":
+            bring_up(arguments.cluster, arguments.images)
+        else:
+            bring_down(arguments.cluster)
     except (CommandError, ClusterError) as error:
         print(f"\n{error}", file=sys.stderr)
         return 1

@@ -1,24 +1,30 @@
 """The demo's steps: cluster, images, operator, trading system, what it did."""
 
 import json
+import re
 import subprocess
 import sys
 import time
 from pathlib import Path
 
 from cluster import api
+from demo import ownership
 from demo.kubectl import CommandError, Tools
+from demo.ownership import LABEL, LABELS, RELEASE, check_ours, delete_demo, read_things
 from demo.watching import wait_until_ready
 from images.catalogue import BY_NAME
 
 ROOT = Path(__file__).resolve().parent.parent
-OPERATOR_NAMESPACE = "trading-operator"
-NAMESPACE = "autonomous"
+NAMESPACE = ownership.NAMESPACE
+OPERATOR_NAMESPACE = ownership.OPERATOR_NAMESPACE
 SYSTEM = "autonomous"
 STRATEGY_POD = f"{SYSTEM}-trading-strategy-0"
 READY_TIMEOUT = 600.0  # seconds
 TRADES_TIMEOUT = 120.0  # seconds
 WANTED_FILLS = 4
+ENGINES = ("timescaledb", "postgresql", "redis")
+# Of the names that the example gives its own images.
+EXAMPLE_PREFIX = "autonomous_trading_system"
 
 NEXT = """
 Look further:
@@ -48,14 +54,32 @@ def build_images() -> list[Path]:
     return [Path(line) for line in done.stdout.splitlines()]
 
 
-def bring_up(cluster: str) -> None:
-    """Run the whole demo."""
+def check_images(provider: str, images: str) -> None:
+    """Refuse at once what would end in pods without an image."""
+    if provider == "current" and not images:
+        raise CommandError(
+            "the current cluster cannot read the images built here: push them to a registry that "
+            'it reads (docs/quickstart.md, "On your own cluster"), then name it: '
+            "`make demo CLUSTER=current IMAGES=registry.example/trading`"
+        )
+    if provider != "current" and images:
+        raise CommandError(
+            f"IMAGES is for CLUSTER=current; provider {provider} gets the images built here"
+        )
+
+
+def bring_up(cluster: str, images: str = "") -> None:
+    """Run the whole demo; `images` is the registry and path of the images for a foreign cluster."""
     started = time.monotonic()
-    tools, layouts = prepare_cluster(cluster)
+    provider = api.find_provider("node", cluster)
+    check_images(provider, images)
+    tools, layouts = prepare_cluster(provider)
+    if provider == "current":
+        check_ours(read_things(tools))
     say("The operator: helm install trading-operator")
-    install_operator(tools, layouts)
+    install_operator(tools, layouts, images)
     say(f"The trading system: kubectl apply -k examples/autonomous (namespace {NAMESPACE})")
-    apply_system(tools)
+    apply_system(tools, images)
     seconds = wait_until_ready(tools, NAMESPACE, SYSTEM, READY_TIMEOUT)
     print(f"\n  Ready after {seconds:.0f} s.\n")
     print(tools.run("kubectl", "get", "tradingsystems", "-n", NAMESPACE))
@@ -76,12 +100,13 @@ def bring_up(cluster: str) -> None:
 def prepare_cluster(cluster: str) -> tuple[Tools, list[Path]]:
     """Bring up a cluster that has the images; return how to talk to it and what was loaded."""
     say("A Kubernetes cluster")
-    handle = api.ensure_up("node", cluster)
+    provider = api.find_provider("node", cluster)
+    handle = api.ensure_up("node", provider)
     layouts: list[Path] = []
-    if cluster != "current":
+    if provider != "current":
         say("The images: databases, operator, trading services")
         layouts = build_images()
-        api.load_images(layouts, cluster)
+        api.load_images(layouts, provider)
     return Tools(handle.kubeconfig, handle.bin_dir), layouts
 
 
@@ -92,52 +117,83 @@ def create_namespace(tools: Tools, name: str) -> None:
         "kind": "Namespace",
         "metadata": {
             "name": name,
-            "labels": {"pod-security.kubernetes.io/enforce": "restricted"},
+            "labels": {"pod-security.kubernetes.io/enforce": "restricted", **LABELS},
         },
     }
     tools.run("kubectl", "apply", "-f", "-", stdin=json.dumps(manifest))
 
 
-def local_images(layouts: list[Path]) -> list[str]:
+def local_images(layouts: list[Path]) -> dict[str, str]:
     """Build the chart's settings that make it take the locally built images.
 
     The operator's image keeps its tag when its code changes here, so its pod is told its content.
     """
     operator = next(layout for layout in layouts if layout.parent.name == "trading-operator")
     settings = {"podAnnotations.image-content": operator.name}
-    for engine in ("timescaledb", "postgresql", "redis"):
-        settings[f"engines.{engine}.image"] = BY_NAME[engine].reference
-    return [flag for key, value in settings.items() for flag in ("--set-string", f"{key}={value}")]
+    return settings | {f"engines.{name}.image": BY_NAME[name].reference for name in ENGINES}
 
 
-def install_operator(tools: Tools, layouts: list[Path]) -> None:
+def registry_images(images: str) -> dict[str, str]:
+    """Build the chart's settings that make it take the images that a registry has."""
+    prefix = images.rstrip("/")
+    names = {name: BY_NAME[name].reference.rpartition("/")[2] for name in ENGINES}
+    engines = {f"engines.{name}.image": f"{prefix}/{tagged}" for name, tagged in names.items()}
+    return {"image.repository": f"{prefix}/trading-operator", **engines}
+
+
+def build_flags(settings: dict[str, str]) -> list[str]:
+    """Build helm's flags of settings; what the chart makes gets the demo's label."""
+    labelled = {"commonLabels." + LABEL.replace(".", r"\."): LABELS[LABEL], **settings}
+    return [flag for key, value in labelled.items() for flag in ("--set-string", f"{key}={value}")]
+
+
+def delete_pending_release(tools: Tools) -> None:
+    """Remove a release whose installation was killed: helm refuses to go on with one."""
+    pending = ("helm", "list", "-n", OPERATOR_NAMESPACE, "--pending", "--short")
+    if RELEASE in tools.run(*pending).split():
+        tools.run("helm", "uninstall", RELEASE, "-n", OPERATOR_NAMESPACE)
+
+
+def install_operator(tools: Tools, layouts: list[Path], images: str = "") -> None:
     """Install or upgrade the operator with its chart and wait until it runs.
 
-    `layouts` are the images that were loaded into the cluster; empty where a registry has them.
+    `layouts` are the images that were loaded into the cluster, `images` the registry that has them.
     """
     create_namespace(tools, OPERATOR_NAMESPACE)
+    delete_pending_release(tools)
     print(
         tools.run(
             "helm",
             "upgrade",
             "--install",
-            "trading-operator",
+            RELEASE,
             str(ROOT / "helm" / "trading-operator"),
             "--namespace",
             OPERATOR_NAMESPACE,
             "--wait",
             "--timeout",
             "3m",
-            *(local_images(layouts) if layouts else []),
+            "--labels",
+            f"{LABEL}={LABELS[LABEL]}",
+            *build_flags(registry_images(images) if images else local_images(layouts)),
             timeout=240,
         )
     )
 
 
-def apply_system(tools: Tools) -> None:
+def build_system(rendered: str, images: str) -> str:
+    """Return the example's manifests with its own images taken from a registry, if one is named."""
+    if not images:
+        return rendered
+    return re.sub(rf"(image: ){EXAMPLE_PREFIX}/", rf"\g<1>{images.rstrip('/')}/", rendered)
+
+
+def apply_system(tools: Tools, images: str = "") -> None:
     """Apply the example."""
     create_namespace(tools, NAMESPACE)
-    print(tools.run("kubectl", "apply", "-n", NAMESPACE, "-k", str(ROOT / "examples/autonomous")))
+    rendered = tools.run("kubectl", "kustomize", str(ROOT / "examples/autonomous"))
+    apply = ("kubectl", "apply", "-n", NAMESPACE, "-f", "-")
+    print(tools.run(*apply, stdin=build_system(rendered, images)))
 
 
 def read_report(tools: Tools, *flags: str) -> str:
@@ -164,20 +220,11 @@ def wait_for_trades(tools: Tools) -> str:
 
 def bring_down(cluster: str) -> None:
     """Remove everything that the demo made."""
-    if cluster == "current":
-        handle = api.ensure_up("node", cluster)
-        remove_from_current(Tools(handle.kubeconfig, handle.bin_dir))
-    api.stop("node", cluster)
+    # Once: `auto` means the cluster that the demo was brought up on.
+    provider = api.find_provider("node", cluster)
+    if provider == "current":
+        handle = api.ensure_up("node", provider)
+        say("Removing the demo from the current cluster")
+        delete_demo(Tools(handle.kubeconfig, handle.bin_dir))
+    api.stop("node", provider)
     print("Nothing of the demo is left but the cache of built programs and images.")
-
-
-def remove_from_current(tools: Tools) -> None:
-    """Remove the demo from a cluster that is not ours."""
-    say("Removing the demo from the current cluster")
-    gone = ("--ignore-not-found", "--wait", "--timeout=120s")
-    tools.run("kubectl", "delete", "namespace", NAMESPACE, *gone, timeout=150)
-    tools.run(
-        "helm", "uninstall", "trading-operator", "-n", OPERATOR_NAMESPACE, "--ignore-not-found"
-    )
-    tools.run("kubectl", "delete", "crd", "tradingsystems.tradingoperator.io", *gone, timeout=150)
-    tools.run("kubectl", "delete", "namespace", OPERATOR_NAMESPACE, *gone, timeout=150)

@@ -26,7 +26,11 @@ read_setting() {
   if [[ -n $file ]]; then
     [[ -r $file ]] || die "$file_name: $file cannot be read: mount the secret, readable for uid $OWNER"
     value=$(<"$file")
+    # The services read the same secret and strip the same line ends.
+    while [[ $value == *[$'\r\n'] ]]; do value=${value%?}; done
   fi
+  [[ $value != *[[:cntrl:]]* ]] \
+    || die "$name holds a control character, e.g. a line break: write it in one line"
   printf -v "$name" '%s' "${value:-$default}"
   unset "$file_name"
 }

@@ -14,7 +14,7 @@ from e2e.trading_cluster import TradingCluster
 @pytest.fixture(scope="session")
 def trading() -> TradingCluster:
     """A real node with the operator installed by its chart."""
-    handle = ensure_up("node")
+    handle = ensure_up("node", "embedded")
     tools, layouts = prepare_cluster("embedded")
     install_operator(tools, layouts)
     return TradingCluster(tools, AuditLog(handle.audit_log))

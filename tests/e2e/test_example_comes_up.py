@@ -96,6 +96,11 @@ def test_no_pod_runs_as_root_or_carries_an_api_token(trading: TradingCluster, ex
     assert identity == "1000"
 
 
+@pytest.mark.acceptance("A40")
+def test_a_program_that_ends_is_started_again(trading: TradingCluster, example: str) -> None:
+    assert {pod["spec"]["restartPolicy"] for pod in trading.pods(example)} == {"Always"}
+
+
 @pytest.mark.acceptance("A46", "A47", "A48", "A14", "A15", "A16", "A17")
 def test_configs_and_shared_volumes_are_where_the_document_says(
     trading: TradingCluster, example: str

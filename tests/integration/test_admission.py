@@ -185,6 +185,24 @@ REFUSED: list[tuple[str, Spec, str, str]] = [
         "should match",
     ),
     (
+        "a size beyond what can be counted",
+        {"datastores": [_store(storage={"size": "9999Pi"})]},
+        "spec.datastores[0].storage.size",
+        "should match",
+    ),
+    (
+        "a number beyond what can be counted",
+        {"volumes": [{"name": "v", "size": 10**18 + 1}]},
+        "spec.volumes[0].size",
+        "should be less than or equal to",
+    ),
+    (
+        "a duration of lifetimes",
+        {"services": [_service(terminationGracePeriod="999999h")]},
+        "spec.services[0].terminationGracePeriod",
+        "should match",
+    ),
+    (
         "a negative size",
         {"volumes": [{"name": "v", "size": -1}]},
         "spec.volumes[0].size",
@@ -271,18 +289,18 @@ CHANGES: list[tuple[str, Spec, Spec, str, str]] = [
         "engine is immutable: add a new datastore and move the data",
     ),
     (
-        "a smaller database volume",
-        {"datastores": [_store(storage={"size": "2Gi"})]},
-        {"datastores": [_store(storage={"size": "1500Mi"})]},
-        "spec.datastores[0].storage.size",
-        "storage cannot shrink: make a new datastore and move the data",
+        "another user of a database",
+        {"datastores": [_store()]},
+        {"datastores": [_store(username="other")]},
+        "spec.datastores[0].username",
+        "username is set when the volume is first initialised: set it back, or add a new datastore",
     ),
     (
-        "a smaller shared volume",
-        {"volumes": [{"name": "v", "size": 2048}]},
-        {"volumes": [{"name": "v", "size": "1Ki"}]},
-        "spec.volumes[0].size",
-        "a volume cannot shrink: add a new volume and move the data",
+        "the default database instead of one of its own",
+        {"datastores": [_store("first"), _store(database="own")]},
+        {"datastores": [_store(), _store("first")]},
+        "spec.datastores[0].database",
+        "database is set when the volume is first initialised: set it back, or add a new datastore",
     ),
 ]
 
@@ -306,6 +324,24 @@ def test_volumes_may_grow_and_components_may_come_and_go(namespace: Namespace) -
     grown = {"datastores": [_store("other"), _store(storage={"size": "1.5Gi"})]}
     path = namespace.path("tradingsystems", "momentum")
     namespace.client.request("PUT", path, {**live, "spec": grown}, dryRun="All")
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ({"storage": {"size": "3Gi"}}, {"storage": {"size": "1Gi"}}),
+        ({}, {"username": "trading", "database": "trading"}),
+        ({"engine": "Redis"}, {"engine": "Redis", "username": "other"}),
+    ],
+    ids=["growth that was refused is taken back", "a default is written down", "no user is made"],
+)
+def test_a_change_that_loses_nothing_is_admitted(
+    namespace: Namespace, before: Spec, after: Spec
+) -> None:
+    live = namespace.create("tradingsystems", _system({"datastores": [_store(**before)]}))
+    path = namespace.path("tradingsystems", "momentum")
+    changed = {**live, "spec": {"datastores": [_store(**after)]}}
+    namespace.client.request("PUT", path, changed, dryRun="All")
 
 
 def _largest() -> Spec:

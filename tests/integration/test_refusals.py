@@ -29,6 +29,28 @@ def test_a_quota_that_is_used_up_is_named_and_tried_again(
     eventually(lambda: namespace.is_ready("one"), 40)
 
 
+def test_no_database_is_started_before_its_secret_may_be_made(
+    namespace: Namespace, operators: Operators
+) -> None:
+    namespace.create(
+        "resourcequotas",
+        {"metadata": {"name": "none"}, "spec": {"hard": {"count/secrets": "0"}}},
+    )
+    eventually(lambda: namespace.get("resourcequotas", "none").get("status", {}).get("hard"))
+    operators.start_leading()
+    services = [build_service("api"), build_service("reader", "db")]
+    namespace.create("tradingsystems", build_system("one", services, [build_datastore("db")]))
+    stalled = eventually(lambda: _stalled(namespace, "one"), 30)
+    assert "one-db-credentials" in stalled["message"]
+    assert "exceeded quota" in stalled["message"]
+    eventually(lambda: namespace.get("deployments", "one-api"))
+    operators.settle()
+    assert namespace.get("statefulsets", "one-db") is None
+
+    namespace.delete("resourcequotas", "none")
+    eventually(lambda: namespace.is_ready("one"), 60)
+
+
 def test_an_object_of_somebody_else_is_left_alone_and_named(
     namespace: Namespace, operators: Operators
 ) -> None:

@@ -155,8 +155,9 @@ def settled(restricted: Namespace) -> tuple[Plan, dict[Ref, Manifest]]:
             return plan, children
         children |= {ref_of(manifest): _dry_run(restricted, manifest) for manifest in missing}
         for request in plan.generated_secrets:
-            name = request.manifest["metadata"]["name"]
-            secrets[name] = SecretFacts(name, frozenset(request.fields), "digest")
+            made = request.manifest["metadata"]
+            keys = frozenset({"password", *request.fields})
+            secrets[made["name"]] = SecretFacts(made["name"], keys, "digest", made["labels"])
     raise AssertionError(f"not settled after {MOST_PASSES} passes")
 
 

@@ -51,6 +51,11 @@ def read_trace(database: Database) -> Trace:
     return Trace(**sets, rows={name: len(rows) for name, rows in found.items()})
 
 
+def find_strays(actual: Trace) -> set[str]:
+    """Return the client order ids that either the venue or the journal has, but not both."""
+    return {row[0] for row in actual.venue} ^ {row[0] for row in actual.journal}
+
+
 def find_differences(wanted: Trace, actual: Trace) -> list[str]:
     """Return what is lost, what is too much, and where journal and venue disagree."""
     differences = []

@@ -92,6 +92,35 @@ class StrategyRuns:
         """Return how many bars are decided."""
         return int(self.database.query("SELECT count(*) FROM signals")[0][0])
 
+    def wait_for_more(self, decided: int, service: ServiceProcess) -> None:
+        """Wait until more than `decided` bars are decided."""
+        deadline = time.monotonic() + END_SECONDS
+        while self.count_decided() <= decided:
+            assert service.process.poll() is None, self.output.read_text()[-2000:]
+            assert time.monotonic() < deadline, self.output.read_text()[-2000:]
+            time.sleep(0.005)
+
+    def halted(self) -> bool:
+        """Whether a halt is latched."""
+        return bool(self.database.query("SELECT count(*) FROM trading_halts")[0][0])
+
+    def wait_until_frozen(self, service: ServiceProcess) -> None:
+        """Wait until the strategy has reached the point at which it freezes."""
+        deadline = time.monotonic() + END_SECONDS
+        status = Path(f"/proc/{service.process.pid}/stat")
+        while status.read_text().rsplit(")", 1)[1].split()[0] != "T":
+            assert time.monotonic() < deadline, self.output.read_text()[-2000:]
+            time.sleep(0.02)
+
+    def leave_order_working(self) -> str:
+        """Have the strategy die with one entry at work that nothing fills; return its id."""
+        self.run_to_death("PaperBroker.submit:after:1")
+        self.database.execute(
+            "DELETE FROM stock_aggs bar WHERE NOT EXISTS (SELECT FROM orders placed "
+            "WHERE bar.symbol = placed.symbol AND bar.timestamp <= placed.bar_time)"
+        )
+        return str(self.database.query("SELECT client_order_id FROM orders")[0][0])
+
     def _environment(self, port: int) -> Mapping[str, str]:
         address = self.database.address
         return {

@@ -11,7 +11,7 @@ from services.timescale_server import TimescaleServer
 from services.trading_world import SCHEMA, World
 from trading_services.backtesting.performance import build_performance
 from trading_services.backtesting.simulator import BacktestResult, Setup, run_backtest
-from trading_services.model_training.registry import read_models
+from trading_services.model_training.registry import read_registry
 from trading_services.trading_strategy.bar_reader import read_new_bars
 from trading_services.trading_strategy.book import Market
 from trading_services.trading_strategy.config import StrategyConfig
@@ -30,7 +30,7 @@ def market(timescaledb: TimescaleServer, tmp_path: Path) -> Iterator[StrategyRun
 
 
 def _backtest(runs: StrategyRuns, market: Market) -> BacktestResult:
-    facts = read_models(runs.database)[0]
+    facts = read_registry(runs.database).models[0]
     model = load_model(facts, runs.models_dir, SCHEMA.digest).model
     config = StrategyConfig()
     bars = read_new_bars(runs.database, market, SCHEMA.names, facts.usable_after, WORLD.bars)

@@ -22,7 +22,7 @@ from trading_services.continuous_learning.cycle import run_learning_cycle
 from trading_services.continuous_learning.policy import LearningRules
 from trading_services.database.connection import Database
 from trading_services.model_training import workshop as workshop_module
-from trading_services.model_training.registry import ACTIVE, RETIRED, read_active, read_models
+from trading_services.model_training.registry import ACTIVE, RETIRED, read_active, read_registry
 from trading_services.model_training.workshop import read_model_text
 
 StartService = Callable[..., ServiceProcess]
@@ -172,7 +172,7 @@ def test_a_challenger_is_promoted_or_rejected_by_what_it_must_improve(
     champion = read_active(database, "lightgbm-direction", "1d")
     assert champion is not None
     assert champion.bars == WORLD.initial_bars
-    assert [model.status for model in read_models(database)] == [ACTIVE]
+    assert [model.status for model in read_registry(database).models] == [ACTIVE]
     assert [row["status"] for row in _read_rows(database)] == [ACTIVE, "rejected"]
 
 

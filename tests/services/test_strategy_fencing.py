@@ -1,11 +1,12 @@
 """Two strategies at once: the one whose token is old can neither journal nor send."""
 
 import signal
-import time
 from collections.abc import Iterator
+from contextlib import suppress
 from decimal import Decimal
 from pathlib import Path
 
+import httpx
 import pytest
 
 from services.market_fixtures import open_market
@@ -47,7 +48,7 @@ def test_a_frozen_writer_that_wakes_up_after_a_takeover_changes_nothing(
     market: StrategyRuns, undisturbed: StrategyRuns, moment: str
 ) -> None:
     frozen = market.start(freeze=moment)
-    _wait_until_stopped(frozen.process.pid)
+    market.wait_until_frozen(frozen)
     second = market.start()
     market.wait_for_end(second)
     frozen.process.send_signal(signal.SIGCONT)
@@ -72,11 +73,25 @@ def test_the_venue_refuses_a_claim_with_an_older_token(market: StrategyRuns) -> 
     newer.close()
 
 
-def _wait_until_stopped(pid: int) -> None:
-    deadline = time.monotonic() + 30
-    while time.monotonic() < deadline:
-        state = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0]
-        if state == "T":
-            return
-        time.sleep(0.02)
-    raise AssertionError("the strategy did not reach the point at which it freezes")
+def test_a_frozen_drained_writer_cancels_nothing_of_the_one_that_took_over(
+    market: StrategyRuns,
+) -> None:
+    order = market.leave_order_working()
+    frozen = market.start(freeze="PaperBroker.cancel:before:1")
+    frozen.wait_for("/readyz", lambda answer: "reconciled" not in answer.json()["reasons"])
+    with suppress(httpx.TimeoutException):
+        # It freezes with this very request open.
+        httpx.post(f"{frozen.base_url}/drain", json={"mode": "CancelOrders"}, timeout=2)
+    market.wait_until_frozen(frozen)
+    second = market.start()
+    second.wait_for("/readyz", lambda answer: "reconciled" not in answer.json()["reasons"])
+    frozen.process.send_signal(signal.SIGCONT)
+    fenced = frozen.wait_state("Fenced")
+    second.stop()
+    frozen.stop()
+    assert "is not claimed with token" in fenced["reasons"]["fence"]
+    placed = market.database.query(
+        "SELECT client_order_id, p.status, j.state FROM paper_broker.orders p "
+        "JOIN orders j USING (client_order_id)"
+    )
+    assert placed == [(order, "Accepted", "Accepted")]

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from services.market_fixtures import open_market
-from services.order_trace import Trace, find_differences, read_trace
+from services.order_trace import Trace, find_differences, find_strays, read_trace
 from services.strategy_runs import StrategyRuns
 from services.timescale_server import TimescaleServer
 from services.trading_world import World
@@ -17,6 +17,9 @@ RecordProperty = Callable[[str, object], None]
 
 SEED = 20261121
 RANDOM_KILLS = 20
+# Every fifth kill may hit the start-up; the others come after a bar was decided.
+START_UP_EVERY = 5
+LEAST_PROGRESSED = 15
 # However fast the machine, the bars must last for all kills.
 MOST_BARS = 200
 
@@ -82,12 +85,19 @@ def _run_undisturbed(server: TimescaleServer, world: World, folder: Path) -> Tra
 
 def _kill_at_random_moments(runs: StrategyRuns, seed: int) -> None:
     moments = random.Random(seed)
-    for _ in range(RANDOM_KILLS):
+    progressed = 0
+    for number in range(RANDOM_KILLS):
+        decided = runs.count_decided()
         service = runs.start()
-        _wait(runs, seconds=moments.uniform(0.2, 0.9), bars=moments.randint(1, MOST_BARS))
+        if number % START_UP_EVERY:
+            # The imports take longer than the work: from here on every moment is one of trading.
+            runs.wait_for_more(decided, service)
+        _wait(runs, seconds=moments.uniform(0.0, 0.6), bars=moments.randint(1, MOST_BARS))
         assert not runs.finished(), "the world is too small: nothing was left to be killed"
         assert service.process.poll() is None, service.read_output()[-2000:]
         service.kill()
+        progressed += runs.count_decided() > decided
+    assert progressed >= LEAST_PROGRESSED
 
 
 def _wait(runs: StrategyRuns, seconds: float, bars: int) -> None:
@@ -114,31 +124,71 @@ def test_kills_at_random_and_at_planted_moments_leave_the_orders_of_an_undisturb
     assert actual.rows == undisturbed_long.rows
 
 
-@pytest.mark.parametrize(
-    ("bug", "point"),
-    [
-        ("send-before-journal", "PaperBroker.submit:after:5"),
-        ("random-ids", "PaperBroker.submit:after:1"),
-        ("forgotten-order", "PaperBroker.submit:before:3"),
-    ],
+SENT_UNJOURNALED, RETRIED_ANEW, FORGOTTEN = (
+    "PaperBroker.submit:after:5",
+    "PaperBroker.submit:after:1",
+    "PaperBroker.submit:before:3",
 )
-def test_the_comparison_finds_a_planted_bug(
-    short_market: StrategyRuns, undisturbed_short: Trace, bug: str, point: str
-) -> None:
-    short_market.run_to_death(point, plant=bug)
-    service = short_market.start(plant=bug)
-    time.sleep(2)
+
+
+def _restart(runs: StrategyRuns, bug: str) -> set[str]:
+    """Run on until the bug makes a turn fail; return the orders that only one side has."""
+    service = runs.start(plant=bug)
+    service.wait_for("/readyz", lambda _: "turn failed" in runs.output.read_text())
     service.kill()
-    assert find_differences(undisturbed_short, read_trace(short_market.database)) != []
+    return find_strays(read_trace(runs.database))
 
 
-def test_without_a_bug_the_same_kills_change_nothing(
+def test_an_order_that_a_planted_bug_sends_before_journaling_it_is_found(
     short_market: StrategyRuns, undisturbed_short: Trace
 ) -> None:
-    short_market.run_to_death("PaperBroker.submit:after:5")
-    short_market.run_to_death("Journal.write_decision:after:60")
+    short_market.run_to_death(SENT_UNJOURNALED, plant="send-before-journal")
+    (stray,) = _restart(short_market, "send-before-journal")
+    actual = read_trace(short_market.database)
+    assert stray in {row[0] for row in actual.venue}
+    assert "venue and journal differ: 1 rows" in find_differences(undisturbed_short, actual)
+    assert _read_halt(short_market) == f"ReconcileMismatch: UnknownToJournal({stray})"
+
+
+def test_a_planted_new_id_for_a_retry_is_found_as_an_order_too_many(
+    short_market: StrategyRuns, undisturbed_short: Trace
+) -> None:
+    short_market.run_to_death(RETRIED_ANEW, plant="random-ids")
+    _restart(short_market, "random-ids")
+    actual = read_trace(short_market.database)
+    ((stray, *_),) = actual.venue
+    assert stray not in {row[0] for row in undisturbed_short.venue}
+    extra = [one for one in find_differences(undisturbed_short, actual) if "venue extra" in one]
+    assert stray in extra[0]
+    assert _read_halt(short_market) == f"ReconcileMismatch: UnknownToJournal({stray})"
+
+
+def test_an_order_that_a_planted_bug_forgets_is_found_as_lost_at_the_venue(
+    short_market: StrategyRuns, undisturbed_short: Trace
+) -> None:
+    short_market.run_to_death(FORGOTTEN, plant="forgotten-order")
+    (lost,) = find_strays(read_trace(short_market.database))
+    assert lost in _restart(short_market, "forgotten-order")
+    wanted = {row[0] for row in undisturbed_short.venue}
+    actual = read_trace(short_market.database)
+    assert lost in wanted - {row[0] for row in actual.venue}
+    assert lost in {row[0] for row in actual.journal}
+
+
+@pytest.mark.parametrize("point", [SENT_UNJOURNALED, RETRIED_ANEW, FORGOTTEN])
+def test_without_a_bug_the_same_kill_leaves_nothing_to_find(
+    short_market: StrategyRuns, undisturbed_short: Trace, point: str
+) -> None:
+    short_market.run_to_death(point)
     short_market.run_to_end()
-    assert find_differences(undisturbed_short, read_trace(short_market.database)) == []
+    actual = read_trace(short_market.database)
+    assert find_strays(actual) == set()
+    assert find_differences(undisturbed_short, actual) == []
+    assert not short_market.halted()
+
+
+def _read_halt(runs: StrategyRuns) -> str:
+    return str(runs.database.query("SELECT reason FROM trading_halts")[0][0]).partition(" (")[0]
 
 
 def test_connections_that_the_server_cuts_lose_and_double_nothing(

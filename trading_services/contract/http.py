@@ -2,7 +2,7 @@
 
 import socket
 import threading
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 
 import uvicorn
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
@@ -19,6 +19,7 @@ from trading_services.contract.service import Service
 from trading_services.database.connection import Database
 
 Endpoint = Callable[[Request], Response]
+AsyncEndpoint = Callable[[Request], Awaitable[Response]]
 
 
 def build_app(
@@ -52,8 +53,9 @@ def find_database_trouble(database: Database) -> str | None:
     return None
 
 
-def _build_liveness(component: str, heartbeat: Heartbeat) -> Endpoint:
-    def live(_: Request) -> Response:
+def _build_liveness(component: str, heartbeat: Heartbeat) -> AsyncEndpoint:
+    # Not in the thread pool: probes that wait for a frozen database must not make us look dead.
+    async def live(_: Request) -> Response:
         alive = heartbeat.alive()
         content = {
             "alive": alive,

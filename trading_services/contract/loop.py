@@ -14,7 +14,7 @@ from trading_services.contract.errors import (
 from trading_services.contract.heartbeat import Heartbeat
 from trading_services.contract.logs import get_logger
 from trading_services.contract.metrics import LoopMetrics
-from trading_services.contract.service import Worker, WorkerState
+from trading_services.contract.service import Service, WorkerState
 from trading_services.database.connection import UNAVAILABLE, Database
 from trading_services.database.migrations import apply_migrations, find_unapplied
 
@@ -31,7 +31,7 @@ class WorkerLoop:
 
     def __init__(
         self,
-        worker: Worker,
+        service: Service,
         control: ControlLink,
         heartbeat: Heartbeat,
         metrics: LoopMetrics,
@@ -39,7 +39,8 @@ class WorkerLoop:
     ) -> None:
         """Prepare the loop; `run` starts it."""
         self.exit_code = EXIT_OK
-        self._worker = worker
+        self._worker = service.worker
+        self._step_paused = service.step_paused or _stand_still
         self._control = control
         self._heartbeat = heartbeat
         self._metrics = metrics
@@ -133,7 +134,7 @@ class WorkerLoop:
         self._control.exchange_when_due(self._worker.describe())
         self._metrics.paused.set(self.paused)
         if self.paused:
-            return _PAUSED_REST_SECONDS
+            return self._step_paused()
         self._metrics.turns.inc()
         return self._worker.step()
 
@@ -148,6 +149,10 @@ class WorkerLoop:
         while (left := until - time.monotonic()) > 0 and not self._stopping.is_set():
             self._heartbeat.beat()
             self._stopping.wait(min(left, _LONGEST_REST_SECONDS))
+
+
+def _stand_still() -> float:
+    return _PAUSED_REST_SECONDS
 
 
 def _find_trouble(database: Database, *, migrates: bool) -> str | None:

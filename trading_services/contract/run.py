@@ -17,7 +17,7 @@ from trading_services.contract.loop import WorkerLoop
 from trading_services.contract.metrics import LoopMetrics
 from trading_services.contract.service import Component, Runtime, Service, SettingsT
 from trading_services.contract.settings import read_settings
-from trading_services.database.connection import Database, build_address
+from trading_services.database.connection import Database, bound_answers, build_address
 
 _STOP_SIGNALS = {signal.SIGTERM, signal.SIGINT}
 
@@ -55,6 +55,7 @@ def _build_runtime(
     if settings.log_level is not None:
         logging_config = logging_config.model_copy(update={"level": settings.log_level})
     configure_logging(logging_config, component.name, settings.logs_dir)
+    bound_answers()
     return Runtime(
         component=component.name,
         settings=settings,
@@ -76,7 +77,7 @@ def _serve(component: Component[SettingsT], runtime: Runtime[SettingsT], service
     control = ControlLink(
         runtime.database, component.name, settings.pod_name, settings.beat_interval_seconds
     )
-    loop = WorkerLoop(service.worker, control, runtime.heartbeat, metrics, runtime.stopping)
+    loop = WorkerLoop(service, control, runtime.heartbeat, metrics, runtime.stopping)
     app = build_app(component.name, service, loop, runtime.heartbeat, runtime.database, metrics)
     port = settings.http_port or component.port
     try:

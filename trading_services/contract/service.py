@@ -45,11 +45,16 @@ class Worker(Protocol):
 
 @dataclass(frozen=True)
 class Service:
-    """A built service, ready to run."""
+    """A built service, ready to run.
+
+    `step_paused` takes the place of the worker's step while the component is paused, for what must
+    go on then.
+    """
 
     worker: Worker
     checks: Sequence[ReadinessCheck] = ()
     routes: Sequence[Route] = ()
+    step_paused: Callable[[], float] | None = None
 
 
 @dataclass(frozen=True)

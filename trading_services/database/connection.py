@@ -1,5 +1,6 @@
 """Connections to TimescaleDB: a small pool that replaces broken connections."""
 
+import select
 import threading
 import time
 from collections.abc import Iterator, Sequence
@@ -8,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import psycopg2
+import psycopg2.extensions
 from psycopg2.extensions import connection as Connection  # noqa: N812 - it is a class
 from psycopg2.extensions import cursor as Cursor  # noqa: N812 - it is a class
 from pydantic import SecretStr
@@ -18,6 +20,43 @@ UNAVAILABLE = (psycopg2.OperationalError, psycopg2.InterfaceError)
 """What psycopg2 raises when the server is away, restarting, or has cut the connection."""
 
 _IDLE_CHECK_SECONDS = 5.0
+
+# A frozen server cannot keep to statement_timeout itself. A little more than that, and still less
+# than the loop's deadline, so that the loop fails, beats and tries again instead of hanging.
+ANSWER_SECONDS = 50.0
+CONNECT_SECONDS = 3.0
+
+_CONNECTED = (
+    psycopg2.extensions.STATUS_READY,
+    psycopg2.extensions.STATUS_BEGIN,
+    psycopg2.extensions.STATUS_PREPARED,
+)
+_EVENTS = {
+    psycopg2.extensions.POLL_READ: select.POLLIN,
+    psycopg2.extensions.POLL_WRITE: select.POLLOUT,
+}
+
+
+def bound_answers(
+    connect_seconds: float = CONNECT_SECONDS, answer_seconds: float = ANSWER_SECONDS
+) -> None:
+    """Have every connection of this process give up on a server that does not answer in time.
+
+    The statement then raises psycopg2.OperationalError and its connection is closed.
+    """
+
+    def wait(connection: Connection) -> None:
+        connected = connection.status in _CONNECTED
+        seconds = answer_seconds if connected else connect_seconds
+        deadline = time.monotonic() + seconds
+        while (state := connection.poll()) != psycopg2.extensions.POLL_OK:
+            poller = select.poll()
+            poller.register(connection.fileno(), _EVENTS[state])
+            left = deadline - time.monotonic()
+            if left <= 0 or not poller.poll(left * 1000):
+                raise psycopg2.OperationalError(f"the server gave no answer for {seconds:g} s")
+
+    psycopg2.extensions.set_wait_callback(wait)
 
 
 @dataclass(frozen=True)
@@ -31,7 +70,7 @@ class DatabaseAddress:
     password: SecretStr
     application_name: str
     connect_timeout: int = 3
-    statement_timeout: int = 60
+    statement_timeout: int = 45
 
 
 def build_address(settings: ServiceSettings, application_name: str) -> DatabaseAddress:

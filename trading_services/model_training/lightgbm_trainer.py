@@ -1,5 +1,6 @@
 """The LightGBM trainer: small trees on the CPU, the same bytes at every run."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -36,10 +37,15 @@ class LightGBMModel:
 class LightGBMTrainer:
     """Fits gradient-boosted trees to the direction of the next return."""
 
+    def __init__(self, beat: Callable[[], None] = lambda: None) -> None:
+        """Call `beat` at every fit and after every tree: a long training is not a dead one."""
+        self._beat = beat
+
     def fit(self, table: TrainingTable, settings: Boosting) -> FittedModel:
         """Fit a model to the table."""
         import lightgbm  # native code and scipy: loaded when training starts, not before
 
+        self._beat()
         data = lightgbm.Dataset(
             table.features,
             label=table.labels.astype(np.float64),
@@ -47,7 +53,12 @@ class LightGBMTrainer:
             params={"verbosity": -1},
         )
         parameters = {**settings.parameters, "seed": settings.seed, **REPEATABLE}
-        booster = lightgbm.train(parameters, data, num_boost_round=settings.rounds)
+        booster = lightgbm.train(
+            parameters,
+            data,
+            num_boost_round=settings.rounds,
+            callbacks=[lambda _: self._beat()],
+        )
         return LightGBMModel(booster, booster.model_to_string())
 
     def load(self, text: str) -> FittedModel:

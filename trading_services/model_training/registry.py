@@ -76,16 +76,33 @@ class NewModel:
 class RegistryRowError(Exception):
     """A row of model_registry lacks facts that a model needs; names the row and the field."""
 
+    def __init__(self, model_id: str, status: str, problem: str) -> None:
+        super().__init__(f"model_registry row {model_id}: {problem}")
+        self.model_id = model_id
+        self.status = status
 
-def read_models(database: Database, timeframe: str | None = None) -> list[RegisteredModel]:
-    """Return the active and retired models, oldest version first."""
+
+@dataclass(frozen=True)
+class Registry:
+    """The active and retired models, oldest version first, and the rows that are none."""
+
+    models: tuple[RegisteredModel, ...]
+    refused: tuple[RegistryRowError, ...]
+
+
+def read_registry(database: Database) -> Registry:
+    """Read all models; a row that others wrote, or that is damaged, spoils none but itself."""
     rows = database.query(
         f"SELECT {_COLUMNS} FROM model_registry WHERE status IN ('active', 'retired') "
-        "AND (%(timeframe)s::text IS NULL OR timeframe = %(timeframe)s) "
-        "ORDER BY trained_at, model_id",
-        {"timeframe": timeframe},
+        "ORDER BY trained_at, model_id"
     )
-    return [build_registered_model(row) for row in rows]
+    models, refused = [], []
+    for row in rows:
+        try:
+            models.append(build_registered_model(row))
+        except RegistryRowError as error:
+            refused.append(error)
+    return Registry(tuple(models), tuple(refused))
 
 
 def read_active(database: Database, model_type: str, timeframe: str) -> RegisteredModel | None:
@@ -138,17 +155,35 @@ def build_registered_model(row: tuple[Any, ...]) -> RegisteredModel:
             version=version,
             status=status,
             file_path=file_path or "",
-            features_used=tuple(features),
-            file_digest=metrics["file_sha256"],
-            feature_schema_hash=metrics["feature_schema_hash"],
+            features_used=_build_names("features_used", features),
+            file_digest=_build_text("file_sha256", metrics["file_sha256"]),
+            feature_schema_hash=_build_text("feature_schema_hash", metrics["feature_schema_hash"]),
             bars=int(data["bars"]),
-            usable_after=datetime.fromisoformat(data["usable_after"]),
-            symbols=tuple(data["symbols"]),
+            usable_after=_build_moment("usable_after", data["usable_after"]),
+            symbols=_build_names("symbols", data["symbols"]),
         )
-    except (KeyError, TypeError, ValueError) as error:
-        raise RegistryRowError(
-            f"model_registry row {model_id}: metrics lack or misstate {error}; train it again"
-        ) from None
+    except (KeyError, TypeError, ValueError, OverflowError) as error:
+        problem = f"metrics lack or misstate {error}; train it again, or delete a foreign row"
+        raise RegistryRowError(model_id, status, problem) from None
+
+
+def _build_text(name: str, value: Any) -> str:
+    if not isinstance(value, str):
+        raise TypeError(f"{name}: a text is wanted")
+    return value
+
+
+def _build_names(name: str, values: Any) -> tuple[str, ...]:
+    if not isinstance(values, list):
+        raise TypeError(f"{name}: a list is wanted")
+    return tuple(_build_text(name, value) for value in values)
+
+
+def _build_moment(name: str, value: Any) -> datetime:
+    moment = datetime.fromisoformat(_build_text(name, value))
+    if moment.tzinfo is None:
+        raise ValueError(f"{name}: a time zone is wanted")
+    return moment
 
 
 def _build_parameters(model: NewModel, version: int) -> dict[str, Any]:

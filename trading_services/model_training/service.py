@@ -117,9 +117,10 @@ class TrainingWorker:
         return "; ".join(missing) or None
 
     def _build_workshop(self, spec: ModelSpec, schema: FeatureSchema) -> Workshop:
+        trainer = LightGBMTrainer(self._runtime.heartbeat.beat)
         return Workshop(
             database=self._runtime.database,
-            recipe=Recipe(LightGBMTrainer(), self._config, spec),
+            recipe=Recipe(trainer, self._config, spec),
             schema=schema,
             models_dir=self._runtime.settings.models_dir,
             on_registered=functools.partial(_announce, self._metrics),

@@ -37,8 +37,16 @@ ON CONFLICT (client_order_id) DO NOTHING
 """
 
 _CANCEL = """
-UPDATE paper_broker.orders SET status = 'Cancelled', reason = 'CancelledByClient'
-WHERE client_order_id = %(id)s AND account = %(account)s AND status = 'Accepted'
+WITH fence AS (
+    SELECT account FROM paper_broker.accounts
+    WHERE account = %(account)s AND fence_token <= %(token)s FOR SHARE
+), cancelled AS (
+    UPDATE paper_broker.orders placed SET status = 'Cancelled', reason = 'CancelledByClient'
+    FROM fence
+    WHERE placed.client_order_id = %(id)s AND placed.account = fence.account
+      AND placed.status = 'Accepted'
+)
+SELECT count(*) FROM fence
 """
 
 _READ = """
@@ -118,11 +126,16 @@ class PaperBroker:
             return found[0]
         if found:
             raise DuplicateOrder(found[0])
-        raise StaleWriter(f"account {self._account} is not claimed with token {self._token}")
+        raise self._stale_writer()
 
     def cancel(self, client_order_id: str) -> VenueOrder | None:
-        """Cancel a working order and return what became of it, None if the venue has none."""
-        self._run_counting(_CANCEL, {"id": client_order_id, "account": self._account})
+        """Cancel a working order and return what became of it, None if the venue has none.
+
+        Raises StaleWriter for an old fence token.
+        """
+        parameters = {"id": client_order_id, "account": self._account, "token": self._token}
+        if not self._run(_CANCEL, parameters)[0][0]:
+            raise self._stale_writer()
         found = self._read(client_order_id)
         return found[0] if found else None
 
@@ -142,6 +155,9 @@ class PaperBroker:
         if self._connection is not None:
             self._connection.close()
             self._connection = None
+
+    def _stale_writer(self) -> StaleWriter:
+        return StaleWriter(f"account {self._account} is not claimed with token {self._token}")
 
     def _match(self) -> None:
         parameters = {"account": self._account, "offered": list(self._costs)}

@@ -1,4 +1,4 @@
-"""Reads what is to be decided: finished bars that have all the features a model needs."""
+"""Reads what is to be decided: finished bars with the features that a model needs."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,13 +15,13 @@ FROM (
     WHERE symbol = %(symbol)s AND timeframe = %(timeframe)s AND timestamp > %(after)s
     ORDER BY timestamp LIMIT %(limit)s
 ) bar
-CROSS JOIN LATERAL (
+LEFT JOIN LATERAL (
     SELECT array_agg(value::float8 ORDER BY feature_name COLLATE "C") AS row_values
     FROM features
     WHERE symbol = %(symbol)s AND timeframe = %(timeframe)s AND timestamp = bar.timestamp
       AND feature_name = ANY(%(names)s)
     HAVING count(*) = %(width)s
-) known
+) known ON true
 ORDER BY bar.timestamp
 """
 
@@ -32,7 +32,10 @@ SELECT max(timestamp) FROM stock_aggs WHERE symbol = %(symbol)s AND timeframe = 
 
 @dataclass(frozen=True)
 class FeaturedBar:
-    """A bar and the features known at its end, in the order of the names asked for."""
+    """A bar and the features known at its end, in the order of the names asked for.
+
+    `features` is empty as long as not all of them are stored.
+    """
 
     bar: Bar
     features: tuple[float, ...]
@@ -41,7 +44,7 @@ class FeaturedBar:
 def read_new_bars(
     database: Database, market: Market, names: Sequence[str], after: datetime, limit: int
 ) -> list[FeaturedBar]:
-    """Return the next bars after `after` that have all features, among the next `limit` bars."""
+    """Return the next `limit` bars after `after`, each with all its features or with none."""
     rows = database.query(
         _NEW_BARS,
         {
@@ -56,7 +59,8 @@ def read_new_bars(
     # The query's columns come in name order; the model wants the order of `names`.
     order = [sorted(names).index(name) for name in names]
     return [
-        FeaturedBar(Bar(*row[:5]), tuple(row[5][position] for position in order)) for row in rows
+        FeaturedBar(Bar(*row[:5]), tuple(row[5][position] for position in order if row[5]))
+        for row in rows
     ]
 
 
@@ -65,3 +69,9 @@ def read_newest_bar(database: Database, market: Market) -> datetime | None:
     parameters = {"symbol": market.symbol, "timeframe": market.timeframe}
     newest: datetime | None = database.query(_NEWEST_BAR, parameters)[0][0]
     return newest
+
+
+def without_trailing_gap(bars: Sequence[FeaturedBar]) -> Sequence[FeaturedBar]:
+    """Return the bars up to the last complete one: gaps before it are filled no more."""
+    last = max((place for place, each in enumerate(bars) if each.features), default=-1)
+    return bars[: last + 1]

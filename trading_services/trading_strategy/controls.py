@@ -19,6 +19,7 @@ class Controls:
     def __init__(self) -> None:
         """Start with trading allowed."""
         self.latched_halt: str | None = None
+        self.paused = False
         self._asked_halt: str | None = None
         self.drained = threading.Event()
         self._drain: DrainMode | None = None
@@ -38,8 +39,13 @@ class Controls:
 
     @property
     def draining(self) -> bool:
-        """Whether no new decision may be made."""
+        """Whether the working orders are being brought to rest for good."""
         return self._drain is not None
+
+    @property
+    def decides(self) -> bool:
+        """Whether new decisions may be made; working orders are looked after in any case."""
+        return not (self.draining or self.paused)
 
     def drain(self, mode: DrainMode) -> None:
         """Stop deciding; `drained` is set once working orders are as the mode wants them."""

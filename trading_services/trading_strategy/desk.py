@@ -12,8 +12,10 @@ from trading_services.trading_strategy.bar_reader import (
     FeaturedBar,
     read_new_bars,
     read_newest_bar,
+    without_trailing_gap,
 )
 from trading_services.trading_strategy.book import (
+    Bar,
     Book,
     Market,
     build_book_after_decision,
@@ -24,7 +26,7 @@ from trading_services.trading_strategy.controls import Controls
 from trading_services.trading_strategy.decisions import Decision, Trader, decide, without_entry
 from trading_services.trading_strategy.halts import read_halt, write_halt
 from trading_services.trading_strategy.journal import Journal
-from trading_services.trading_strategy.model_shelf import LoadedModel, ModelShelf, choose_model
+from trading_services.trading_strategy.model_shelf import ModelShelf, choose_model
 from trading_services.trading_strategy.order_carrier import OrderCarrier
 from trading_services.trading_strategy.reconciliation import (
     JournalEntry,
@@ -38,8 +40,20 @@ _log = get_logger(__name__)
 
 # Bars of one market that are decided before the next market gets its turn.
 BARS_A_TURN = 100
+# What is decided on where no model can be asked: it opens nothing, and stop, target and the longest
+# holding time still close a position.
+NEUTRAL_SCORE = 0.5
+NO_MODEL = "none"
 # How soon a new model of the registry is noticed.
 MODEL_REFRESH_SECONDS = 5.0
+
+
+@dataclass(frozen=True)
+class Score:
+    """What a model says of a bar, or the neutral score of no model."""
+
+    model_id: str
+    value: float
 
 
 class MismatchError(Exception):
@@ -134,38 +148,65 @@ class Desk:
         ]
         return "; ".join(late) or None
 
+    def why_stranded(self) -> str | None:
+        """Return which market has a position or an order but no rules to end it by, or None."""
+        rules = self._parts.config.rules
+        stranded = [
+            f"{book.market.symbol} {book.market.timeframe}"
+            for book in self.books.values()
+            if (book.position or book.working) and book.market.timeframe not in rules
+        ]
+        if not stranded:
+            return None
+        return f"{', '.join(sorted(stranded))}: held, but strategy_config.json has no such rules"
+
     def _advance(self, market: Market) -> int:
         book = self._settle(self._book_of(market))
         after = book.last_bar or self._parts.shelf.first_bar_after(market)
+        if not self._may_decide():
+            # Nothing is late while somebody wants it to stand still.
+            self.lagging_since.pop(market, None)
+            return 0
         if after is None or book.working is not None:
             return 0
-        bars = read_new_bars(
+        found = read_new_bars(
             self._parts.database, market, self._parts.feature_names, after, BARS_A_TURN
         )
-        decided = sum(1 for _ in self._decide_all(market, bars))
-        self._note_lag(market, decided, after if not bars else bars[-1].bar.time)
+        complete = without_trailing_gap(found)
+        wait_is_over = book.position is not None and self._is_late(market)
+        decided = sum(1 for _ in self._decide_all(market, found if wait_is_over else complete))
+        last = complete[-1].bar.time if complete else after
+        self._note_lag(market, decided if complete else 0, last)
         return decided
 
     def _decide_all(self, market: Market, bars: Iterable[FeaturedBar]) -> Iterable[datetime]:
         for featured in bars:
             book = self._settle(self._book_of(market))
-            model = choose_model(self._parts.shelf.models, market, featured.bar.time)
-            if book.working or model is None or not self._may_decide():
+            if book.working or not self._may_decide():
                 return
-            self._decide(book, featured, model)
-            yield featured.bar.time
+            score = self._score(book, featured)
+            if score is not None:
+                self._decide(book, featured.bar, score)
+                yield featured.bar.time
+            elif featured.features:
+                # A model may yet come for this bar.
+                return
 
-    def _decide(self, book: Book, featured: FeaturedBar, model: LoadedModel) -> None:
+    def _score(self, book: Book, featured: FeaturedBar) -> Score | None:
+        """Ask the model; without an answer only a book with a position is decided on."""
+        model = choose_model(self._parts.shelf.models, book.market, featured.bar.time)
+        if model is not None and featured.features:
+            return Score(model.facts.model_id, model.model.score(featured.features))
+        return None if book.position is None else Score(NO_MODEL, NEUTRAL_SCORE)
+
+    def _decide(self, book: Book, bar: Bar, score: Score) -> None:
         parts = self._parts
-        score = model.model.score(featured.features)
         rules = parts.config.rules[book.market.timeframe]
-        decision = decide(parts.trader, book, featured.bar, score, rules)
+        decision = decide(parts.trader, book, bar, score.value, rules)
         if parts.controls.halt_reason is not None:
             decision = without_entry(decision, "TradingHalted")
-        parts.journal.write_decision(
-            book.market, featured.bar, model.facts.model_id, score, decision
-        )
-        book = build_book_after_decision(book, featured.bar, decision.order)
+        parts.journal.write_decision(book.market, bar, score.model_id, score.value, decision)
+        book = build_book_after_decision(book, bar, decision.order)
         self._replace(book)
         parts.on_decision(book.market, decision)
         if decision.order is not None:
@@ -181,7 +222,13 @@ class Desk:
         return settled
 
     def _may_decide(self) -> bool:
-        return not (self._parts.stopping.is_set() or self._parts.controls.draining)
+        return self._parts.controls.decides and not self._parts.stopping.is_set()
+
+    def _is_late(self, market: Market) -> bool:
+        """Whether bars have waited for their features for longer than they may."""
+        since = self.lagging_since.get(market)
+        limit = self._parts.config.max_feature_age_seconds
+        return since is not None and time.monotonic() - since > limit
 
     def _tradable(self) -> list[Market]:
         known = {*self._parts.shelf.markets(), *self.books}
@@ -205,7 +252,7 @@ class Desk:
     def _send_rules(self) -> SendRules:
         return SendRules(
             valid_seconds=self._parts.config.intent_valid_seconds,
-            entries_allowed=self._parts.controls.halt_reason is None,
+            entries_allowed=self._parts.controls.halt_reason is None and self._may_decide(),
         )
 
     def _refuse_mismatches(self, plan: Reconciliation) -> None:

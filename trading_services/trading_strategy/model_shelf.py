@@ -8,7 +8,12 @@ from pathlib import Path
 from trading_services.contract.logs import get_logger
 from trading_services.database.connection import Database
 from trading_services.model_training.model_files import build_file_digest
-from trading_services.model_training.registry import ACTIVE, RegisteredModel, read_models
+from trading_services.model_training.registry import (
+    ACTIVE,
+    RegisteredModel,
+    RegistryRowError,
+    read_registry,
+)
 from trading_services.trading_strategy.book import Market
 from trading_services.trading_strategy.tree_model import (
     ModelFormatError,
@@ -107,6 +112,7 @@ class ModelShelf:
         """Start empty; `refresh` reads."""
         self.models: tuple[LoadedModel, ...] = ()
         self.refusals: dict[str, str] = {}
+        self._active_refused: tuple[str, ...] = ()
         self._database = database
         self._models_dir = models_dir
         self._schema_hash = schema_hash
@@ -114,14 +120,18 @@ class ModelShelf:
     def refresh(self) -> None:
         """Read the registry, load what is new, and take over what changed its status."""
         loaded = {each.facts.model_id: each for each in self.models}
-        refusals: dict[str, str] = {}
+        registry = read_registry(self._database)
+        refusals = {each.model_id: str(each) for each in registry.refused}
         found = []
-        for facts in read_models(self._database):
+        for facts in registry.models:
             try:
                 found.append(self._take(facts, loaded.get(facts.model_id)))
             except ModelRefusedError as error:
                 refusals[facts.model_id] = str(error)
         self._announce(refusals)
+        rows: list[RegisteredModel | RegistryRowError] = [*registry.models, *registry.refused]
+        active = {row.model_id for row in rows if row.status == ACTIVE}
+        self._active_refused = tuple(refusals[name] for name in sorted(active & refusals.keys()))
         self.refusals = refusals
         self.models = tuple(found)
 
@@ -147,9 +157,9 @@ class ModelShelf:
         )
 
     def why_unusable(self) -> str | None:
-        """Return why nothing can be traded, or None."""
+        """Return why nothing, or not what the registry calls active, is traded; else None."""
         if self.models:
-            return None
+            return "; ".join(self._active_refused) or None
         refused = "; ".join(self.refusals.values())
         return refused or "no model is registered yet"
 

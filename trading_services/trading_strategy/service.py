@@ -85,6 +85,7 @@ def build_service(
         worker,
         checks=_build_checks(worker, desk, shelf),
         routes=DeskRoutes(runtime.database, desk, controls, config.name).build(),
+        step_paused=worker.step_paused,
     )
 
 
@@ -93,6 +94,7 @@ def _build_checks(worker: StrategyWorker, desk: Desk, shelf: ModelShelf) -> list
         ReadinessCheck("fence", worker.why_fenced),
         ReadinessCheck("model", shelf.why_unusable),
         ReadinessCheck("reconciled", desk.why_not_reconciled),
+        ReadinessCheck("rules", desk.why_stranded),
         ReadinessCheck("features", desk.why_not_fresh, skipped_when_paused=True),
     ]
 

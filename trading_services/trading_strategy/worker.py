@@ -76,19 +76,13 @@ class StrategyWorker:
 
     def step(self) -> float:
         """Take over if that is due and give every market a turn; return the seconds to rest."""
-        if self._fenced is not None:
-            return FENCED_REST_SECONDS
-        try:
-            decided = self._work()
-        except (FenceLostError, StaleWriter) as error:
-            self._step_back(str(error))
-            return FENCED_REST_SECONDS
-        except Exception:
-            # What is half done stands in the journal or at the venue, not in memory.
-            self._desk.forget()
-            raise
-        self._metrics.show(self._desk, self._controls, self._shelf)
-        return 0.0 if decided else self._poll_seconds
+        self._controls.paused = False
+        return self._turn()
+
+    def step_paused(self) -> float:
+        """Look after working orders, halt and drain, but decide nothing."""
+        self._controls.paused = True
+        return self._turn()
 
     def stop(self) -> None:
         """Take no more orders; those at work are in the journal and found again by the next."""
@@ -109,6 +103,21 @@ class StrategyWorker:
     def why_fenced(self) -> str | None:
         """Return who took over, or None."""
         return self._fenced
+
+    def _turn(self) -> float:
+        if self._fenced is not None:
+            return FENCED_REST_SECONDS
+        try:
+            decided = self._work()
+        except (FenceLostError, StaleWriter) as error:
+            self._step_back(str(error))
+            return FENCED_REST_SECONDS
+        except Exception:
+            # What is half done stands in the journal or at the venue, not in memory.
+            self._desk.forget()
+            raise
+        self._metrics.show(self._desk, self._controls, self._shelf)
+        return 0.0 if decided else self._poll_seconds
 
     def _work(self) -> int:
         if self._desk.reconciled_at is None:

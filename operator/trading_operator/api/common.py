@@ -12,8 +12,16 @@ VERSION = "v1alpha1"
 API_VERSION = f"{GROUP}/{VERSION}"
 
 NAME_PATTERN = r"^[a-z]([-a-z0-9]*[a-z0-9])?$"
-QUANTITY_PATTERN = r"^[0-9]+(\.[0-9]{1,3})?(m|k|M|G|T|P|Ki|Mi|Gi|Ti|Pi)?$"
-DURATION_PATTERN = r"^([0-9]+(h|m|s))+$"
+# Below 2^63 in whole units, as the API server itself counts.
+_DIGITS = {"m?": 18, "(k|Ki)": 15, "(M|Mi)": 12, "(G|Gi)": 9, "(T|Ti)": 6, "(P|Pi)": 3}
+QUANTITY_PATTERN = (
+    "^("
+    + "|".join(rf"[0-9]{{1,{most}}}(\.[0-9]{{1,3}})?{unit}" for unit, most in _DIGITS.items())
+    + ")$"
+)
+LARGEST_INTEGER = 10**17  # the API server compares as a float: one that is exact
+# Each part at most a few years, so that seconds fit the 32 bits of a probe.
+DURATION_PATTERN = r"^([0-9]{1,4}h|[0-9]{1,6}m|[0-9]{1,8}s)+$"
 PATH_PATTERN = r"^/[^\x00]*$"
 _DURATION_PART = re.compile(r"([0-9]+)([hms])")
 _SECONDS = {"h": 3600, "m": 60, "s": 1}
@@ -65,12 +73,13 @@ Quantity = Annotated[
     BeforeValidator(str),
     Field(
         pattern=QUANTITY_PATTERN,
-        max_length=20,
+        max_length=24,
         # pydantic leaves the pattern out of the schema of a type that is converted first.
         json_schema_extra={
             "x-kubernetes-int-or-string": True,
             "pattern": QUANTITY_PATTERN,
             "minimum": 0,
+            "maximum": LARGEST_INTEGER,
         },
     ),
 ]

@@ -70,6 +70,23 @@ class ProbeTiming(Model):
     )
 
 
+DEFAULT_DATABASE = "trading"
+DEFAULT_USERNAME = "trading"
+
+
+def _set_once(name: str, default: str) -> dict[str, str]:
+    """Build the rule that a field which is read at the first start alone never changes."""
+    now, before = (
+        f"(has({each}.{name}) ? {each}.{name} : '{default}')" for each in ("self", "oldSelf")
+    )
+    return rule(
+        f"self.engine == 'Redis' || {now} == {before}",
+        f"{name} is set when the volume is first initialised: set it back, or add a new datastore "
+        "and move the data",
+        fieldPath=f".{name}",
+    )
+
+
 class Datastore(Model):
     """One database: a StatefulSet with its volume, its Service and its password."""
 
@@ -92,9 +109,11 @@ class Datastore(Model):
         "behave as the official image of the engine does.",
     )
     database: SqlName = Field(
-        "trading", description="Database that is created at first start. Default: trading."
+        DEFAULT_DATABASE, description="Database that is created at first start. Default: trading."
     )
-    username: SqlName = Field("trading", description="Owner of the database. Default: trading.")
+    username: SqlName = Field(
+        DEFAULT_USERNAME, description="Owner of the database. Default: trading."
+    )
     credentials: Credentials | None = Field(
         None, description="Where the password comes from. Default: generated, kept with the volume."
     )
@@ -139,11 +158,7 @@ class Datastore(Model):
                 "a component cannot depend on itself",
                 fieldPath=".dependsOn",
             ),
-            rule(
-                "quantity(string(self.storage.size)).compareTo("
-                "quantity(string(oldSelf.storage.size))) >= 0",
-                "storage cannot shrink: make a new datastore and move the data",
-                fieldPath=".storage.size",
-            ),
+            _set_once("username", DEFAULT_USERNAME),
+            _set_once("database", DEFAULT_DATABASE),
         )
     )

@@ -19,6 +19,8 @@ NOTHING_DEGRADED = "NothingDegraded"
 ALL_PINNED = "AllImagesPinned"
 INVALID_SPEC = "InvalidSpec"
 REFUSED = "Refused"
+RETRYING = "Retrying"  # the API server failed; it is tried again by itself
+INTERNAL_ERROR = "InternalError"
 
 # A person must mend it.
 SECRET_NOT_FOUND = "SecretNotFound"
@@ -27,8 +29,10 @@ CONFIG_MAP_NOT_FOUND = "ConfigMapNotFound"
 STORAGE_CLASS_NOT_FOUND = "StorageClassNotFound"
 NAME_CONFLICT = "NameConflict"
 CREDENTIALS_LOST = "CredentialsLost"
+CREDENTIALS_CHANGE = "CredentialsChange"
 MAJOR_VERSION_CHANGE = "MajorVersionChange"
 STORAGE_CLASS_CHANGE = "StorageClassChange"
+VOLUME_SHRINKS = "VolumeShrinks"
 
 # It waits for something that comes by itself.
 WAITING_FOR_DEPENDENCY = "WaitingForDependency"

@@ -55,16 +55,6 @@ class SharedVolume(Model):
         None, description="StorageClass of the volume. Default: the cluster's default class."
     )
 
-    model_config = ConfigDict(
-        json_schema_extra=rules(
-            rule(
-                "quantity(string(self.size)).compareTo(quantity(string(oldSelf.size))) >= 0",
-                "a volume cannot shrink: add a new volume and move the data",
-                fieldPath=".size",
-            )
-        )
-    )
-
 
 class Isolation(StrEnum):
     """Whether NetworkPolicies are made."""

@@ -4,30 +4,34 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-STALLED = "Stalled"
+from trading_operator.api.reasons import STALLED
 
 
 def failed_status(
-    previous: Mapping[str, Any] | None, generation: int, failure: tuple[str, str], now: datetime
+    previous: Mapping[str, Any] | None,
+    generation: int,
+    failure: tuple[str, str],
+    now: datetime,
+    condition: str = STALLED,
 ) -> dict[str, Any]:
-    """Build the previous status with Stalled=True; `failure` is its reason and message.
+    """Build the previous status with one condition True; `failure` is its reason and message.
 
     All else stays as it was: what serves is not known to have stopped serving.
     """
     reason, message = failure
     status = dict(previous or {})
     conditions = list(status.get("conditions") or ())
-    before = next((each for each in conditions if each["type"] == STALLED), None)
+    before = next((each for each in conditions if each["type"] == condition), None)
     since = now.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
     if before is not None and before["status"] == "True":
         since = before["lastTransitionTime"]
-    stalled = {
-        "type": STALLED,
+    told = {
+        "type": condition,
         "status": "True",
         "observedGeneration": generation,
         "lastTransitionTime": since,
         "reason": reason,
         "message": message,
     }
-    others = [each for each in conditions if each["type"] != STALLED]
-    return {**status, "conditions": [*others, stalled]}
+    others = [each for each in conditions if each["type"] != condition]
+    return {**status, "conditions": [*others, told]}

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
+from trading_operator.api.reasons import INTERNAL_ERROR, RECONCILING, RETRYING
 from trading_operator.controllers.failed_pass import failed_status
 from trading_operator.controllers.pace import Pace
 from trading_operator.controllers.parse import parse_owner
@@ -30,6 +31,10 @@ PASS_SECONDS = 120.0
 # Every system is looked at this often even if nothing seems to happen.
 RESYNC_SECONDS = 300.0
 REFUSED_SECONDS = 30.0
+# A mishap that passes by itself is not worth a write; one that lasts is told in the status.
+TOLD_AFTER_TIMES = 4
+TOLD_AFTER_SECONDS = 15.0
+_MESSAGE_LENGTH = 2048
 
 _log = logging.getLogger(__name__)
 Reconcile = Callable[[Body, datetime], Awaitable[Report]]
@@ -67,19 +72,23 @@ class Loop:
         """Pass over one system; every error ends here."""
         started = time.monotonic()
         try:
-            async with asyncio.timeout(PASS_SECONDS):
-                result = await self._pass(key)
-        except NotLeadingError:
-            result = "not_leading"  # the next leader looks at every system
-        except TimeoutError:
-            result = self._retry(key, "timeout", {"error": f"no end after {PASS_SECONDS} s"})
-        except ApiError as error:
-            result = self._retry(key, "api_error", {"error": str(error)})
+            result = await self._try_pass(key)
         except Exception:
             _log.exception("pass failed", extra={"system": key})
             result = self._retry(key, "error", {})
         self.metrics.reconciles.labels(result).inc()
         self.metrics.reconcile_seconds.observe(time.monotonic() - started)
+
+    async def _try_pass(self, key: Key) -> str:
+        try:
+            async with asyncio.timeout(PASS_SECONDS):
+                return await self._pass(key)
+        except NotLeadingError:
+            return "not_leading"  # the next leader looks at every system
+        except TimeoutError:
+            return await self._retry_told(key, "timeout", f"no end after {PASS_SECONDS} s")
+        except ApiError as error:
+            return await self._retry_told(key, "api_error", str(error))
 
     async def _pass(self, key: Key) -> str:
         body = self.systems.get(key)
@@ -120,11 +129,25 @@ class Loop:
         # The type alone: a message may hold values that belong into no status.
         message = f"the operator failed with {type(error).__name__}: see its log"
         generation = body["metadata"].get("generation", 0)
-        status = failed_status(body.get("status"), generation, ("InternalError", message), now)
+        status = failed_status(body.get("status"), generation, (INTERNAL_ERROR, message), now)
+        await self._try_report(key, body, status)
+
+    async def _report_trouble(self, key: Key, error: str) -> None:
+        body = self.systems.get(key)
+        if body is None or "deletionTimestamp" in body["metadata"]:
+            return
+        message = f"tried again and again, the last time: {error}"[:_MESSAGE_LENGTH]
+        generation = body["metadata"].get("generation", 0)
+        status = failed_status(
+            body.get("status"), generation, (RETRYING, message), datetime.now(UTC), RECONCILING
+        )
+        await self._try_report(key, body, status)
+
+    async def _try_report(self, key: Key, body: Body, status: dict[str, Any]) -> None:
         try:
             await self._report(key, body, status)
-        except (ApiError, NotLeadingError) as second:
-            _log.warning("crash not reported", extra={"system": key, "error": str(second)})
+        except (ApiError, NotLeadingError) as error:
+            _log.warning("failure not reported", extra={"system": key, "error": str(error)})
 
     async def _still_there(self, key: Key, body: Body) -> bool:
         """Ask whether a system that lost a child to somebody else is itself still there."""
@@ -158,6 +181,14 @@ class Loop:
     def _schedule(self, key: Key, *due_in: float | None) -> None:
         resync = RESYNC_SECONDS * random.uniform(0.8, 1.2)
         self.queue.wake_after(key, min(each for each in (resync, *due_in) if each is not None))
+
+    async def _retry_told(self, key: Key, result: str, error: str) -> str:
+        """Have a pass repeated, and say so in the status when this has gone on for a while."""
+        self._retry(key, result, {"error": error})
+        failing = self.queue.failing(key)
+        if failing.times >= TOLD_AFTER_TIMES or failing.seconds >= TOLD_AFTER_SECONDS:
+            await self._report_trouble(key, error)
+        return result
 
     def _retry(self, key: Key, result: str, details: dict[str, str]) -> str:
         seconds = self.queue.retry(key)

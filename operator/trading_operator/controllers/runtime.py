@@ -28,6 +28,15 @@ from trading_operator.settings import Settings
 
 AUDIT_SECONDS = 300.0
 CRD_SECONDS = 2.0
+_RIGHTS = (
+    "grant the operator's service account the roles of the chart (rbac.create), or set "
+    "watchNamespaces to the namespaces in which it has them"
+)
+_WAYS_OUT = {
+    401: "renew the credentials with which the operator talks to the API server",
+    403: _RIGHTS,
+    404: "install the CRDs (kubectl apply --server-side -f crds/)",
+}
 
 _log = logging.getLogger(__name__)
 
@@ -139,7 +148,8 @@ class Runtime:
                 return
             except ApiError as error:
                 _log.warning(
-                    "TradingSystems are not served yet: install the CRD",
+                    "TradingSystems cannot be read yet: %s",
+                    _WAYS_OUT.get(error.status, "the API server must answer first"),
                     extra={"error": str(error)},
                 )
                 await asyncio.sleep(CRD_SECONDS)
@@ -149,6 +159,7 @@ class Runtime:
         while True:
             await asyncio.sleep(AUDIT_SECONDS)
             self.kube.named.forget_old()
+            self.kube.cache.forget_bereft(self.systems)
             with contextlib.suppress(ApiError):  # the next round comes
                 await self._audit_once()
 

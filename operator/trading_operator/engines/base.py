@@ -28,6 +28,7 @@ class ImageContract:
     run_path: str  # a folder in memory for sockets and what is made at the start
     init_path: str | None  # folder of the scripts for the first start
     stop_seconds: int  # until it is killed
+    password_stays: bool  # it is read when the volume is initialised, and never again
 
 
 @dataclass(frozen=True)

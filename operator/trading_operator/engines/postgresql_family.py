@@ -33,6 +33,7 @@ _CONTRACT = ImageContract(
     run_path="/var/run/postgresql",
     init_path="/docker-entrypoint-initdb.d",
     stop_seconds=120,
+    password_stays=True,
 )
 
 

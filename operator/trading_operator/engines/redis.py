@@ -42,6 +42,7 @@ _CONTRACT = ImageContract(
     run_path="/run/redis",
     init_path=None,
     stop_seconds=60,
+    password_stays=False,
 )
 
 

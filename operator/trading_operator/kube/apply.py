@@ -3,15 +3,16 @@
 import asyncio
 import logging
 import secrets
-from collections.abc import Awaitable, Iterable
+from collections.abc import Awaitable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from trading_operator.kube.access import Kube
 from trading_operator.kube.cache import Entry, Id, version_of
 from trading_operator.kube.errors import ApiError
 from trading_operator.kube.ownership import is_left_over, is_ours
 from trading_operator.kube.read import key_of
-from trading_operator.kube.resources import BY_KIND, CLAIMS, PODS, SECRETS
+from trading_operator.kube.resources import BY_KIND, CLAIMS, CONFIG_MAPS, PODS, SECRETS
 from trading_operator.kube.transport import (
     APPLY_PATCH,
     FIELD_MANAGER,
@@ -33,6 +34,10 @@ from trading_operator.plan.types import (
 
 # Pods need their configs, claims and Services first: these make pods.
 _WORKLOADS = frozenset({"Deployment", "StatefulSet"})
+# Pods name these in their spec and do not start, or start wrong, without them.
+_MOUNTED = frozenset({CLAIMS.kind, CONFIG_MAPS.kind, SECRETS.kind})
+# No answer, or too many requests: not about one object, so the others are not tried either.
+_SERVER_TROUBLE = frozenset({0, 429})
 _PASSWORD_BYTES = 32
 _MANAGER = {"fieldManager": FIELD_MANAGER}
 
@@ -49,6 +54,7 @@ class _Pass:
     children: dict[Ref, Manifest]
     failures: list[Failure] = field(default_factory=list)
     errors: list[ApiError] = field(default_factory=list)  # to be tried again soon
+    absent: set[str] = field(default_factory=set)  # what pods mount and could not be made
     writes: int = 0
 
 
@@ -56,10 +62,12 @@ async def apply_plan(kube: Kube, owner: Owner, plan: Plan, observed: Observed) -
     """Bring the cluster to the plan and return what is there then.
 
     What the API server refuses becomes a failure of the result; what may go well next time
-    (conflicts, time-outs, overload) raises ApiError after everything else was tried.
+    (conflicts, time-outs, overload) raises ApiError after every other object was written, and
+    before anything is deleted.
     """
     run = _Pass(kube, owner, observed, dict(observed.children))
-    kube.refusals.keep_only(key_of(owner), (*map(ref_of, plan.objects), *plan.prune))
+    made = (request.manifest for request in plan.generated_secrets)
+    kube.refusals.keep_only(key_of(owner), (*map(ref_of, (*plan.objects, *made)), *plan.prune))
     first = [each for each in plan.objects if each["kind"] not in _WORKLOADS]
     workloads = [each for each in plan.objects if each["kind"] in _WORKLOADS]
     await _write_all(
@@ -69,7 +77,10 @@ async def apply_plan(kube: Kube, owner: Owner, plan: Plan, observed: Observed) -
             *(_put(run, manifest) for manifest in first),
         ),
     )
-    await _write_all(run, (_put(run, manifest) for manifest in workloads))
+    # A volume whose first start sees no Secret would be opened by a password that nobody has.
+    able = [each for each in workloads if run.absent.isdisjoint(_names(run, each.get("spec")))]
+    await _write_all(run, (_put(run, manifest) for manifest in able))
+    _raise_error(run.errors)
     await _write_all(
         run,
         (
@@ -77,32 +88,55 @@ async def apply_plan(kube: Kube, owner: Owner, plan: Plan, observed: Observed) -
             *(_replace_pod(run, name) for name in plan.replace_pods),
         ),
     )
+    _raise_error(run.errors)
     return Applied(plan, run.children, tuple(run.failures), run.writes)
 
 
 async def _write_all(run: _Pass, writes: Iterable[Awaitable[None]]) -> None:
     await asyncio.gather(*writes)
-    if run.errors:
-        raise run.errors[0]
+    _raise_error([error for error in run.errors if error.status in _SERVER_TROUBLE])
+
+
+def _raise_error(errors: Sequence[ApiError]) -> None:
+    if errors:
+        raise errors[0]
+
+
+def _names(run: _Pass, spec: Any) -> Iterator[str]:
+    """Yield the texts of a workload's spec, the names of what its pods mount among them."""
+    if not run.absent:
+        return  # nothing to look for
+    if isinstance(spec, str):
+        yield spec
+    elif isinstance(spec, dict | list):
+        for each in spec.values() if isinstance(spec, dict) else spec:
+            yield from _names(run, each)
 
 
 async def _put(run: _Pass, manifest: Manifest) -> None:
-    ref = ref_of(manifest)
+    key, ref = key_of(run.owner), ref_of(manifest)
     live = run.observed.children.get(ref)
     if live is not None and not differs(manifest, live):
+        run.kube.refusals.drop(key, ref)  # what was refused is not asked for any more
         return
-    key = key_of(run.owner)
     standing = run.kube.refusals.standing(key, ref, manifest)
     if standing is not None:
         run.failures.append(standing)
+        _note_absent(run, ref)
         return
     try:
         written = await (_create(run, manifest) if live is None else _change(run, manifest, live))
     except ApiError as error:
         _note_error(run, ref, manifest, error)
+        _note_absent(run, ref)
         return
     run.kube.refusals.drop(key, ref)
     run.children[ref] = written
+
+
+def _note_absent(run: _Pass, ref: Ref) -> None:
+    if ref.kind in _MOUNTED and ref not in run.observed.children:
+        run.absent.add(ref.name)
 
 
 def _note_error(run: _Pass, ref: Ref, manifest: Manifest, error: ApiError) -> None:
@@ -208,22 +242,27 @@ async def _patch(
 
 async def _create_secret(run: _Pass, request: SecretRequest) -> None:
     """Make a Secret with a new password; one that is there stays, it may open a volume."""
-    ref = ref_of(request.manifest)
+    key, ref = key_of(run.owner), ref_of(request.manifest)
     if ref.name in run.observed.secrets:
+        run.kube.refusals.drop(key, ref)
         return
-    standing = run.kube.refusals.standing(key_of(run.owner), ref, request.manifest)
+    standing = run.kube.refusals.standing(key, ref, request.manifest)
     if standing is not None:
         run.failures.append(standing)
+        _note_absent(run, ref)
         return
     run.writes += 1
     call = Call("create", SECRETS, run.owner.namespace, body=_fill_secret(request), params=_MANAGER)
     try:
         run.kube.named.put(run.owner.namespace, await run.kube.transport.send(call))
     except ApiError as error:
+        _note_absent(run, ref)  # if it is there, the next pass looks at what is in it
         if error.reason == "AlreadyExists":
             run.kube.named.expire(SECRETS, run.owner.namespace, ref.name)
         else:
             _note_error(run, ref, request.manifest, error)
+        return
+    run.kube.refusals.drop(key, ref)
 
 
 def _fill_secret(request: SecretRequest) -> Manifest:
@@ -236,6 +275,7 @@ def _fill_secret(request: SecretRequest) -> Manifest:
 async def _prune(run: _Pass, ref: Ref) -> None:
     live = run.observed.children.get(ref)
     if ref.kind == CLAIMS.kind or live is None or "deletionTimestamp" in live["metadata"]:
+        run.kube.refusals.drop(key_of(run.owner), ref)
         return  # never a volume claim: whatever the plan says, data stays
     metadata = live["metadata"]
     preconditions = {"uid": metadata["uid"], "resourceVersion": metadata["resourceVersion"]}

@@ -149,6 +149,10 @@ class Cache:
                     self.bereft.add(entry.system)
                 self._wake_system(entry)
 
+    def forget_bereft(self, known: Iterable[Key]) -> None:
+        """Drop the bereft systems that are not known: theirs is no pass that would ask."""
+        self.bereft.intersection_update(known)
+
     def _wake_system(self, entry: Entry) -> None:
         if entry.system is not None:
             self._wake(entry.system)

@@ -21,6 +21,8 @@ PAGE = 500
 SILENCE_SECONDS = 90.0
 LIST_SECONDS = 60.0
 STALLED_SECONDS = 150.0
+# A watch that ends sooner, by itself and without an event, is no watch.
+SHORT_SECONDS = 1.0
 GONE = 410
 _LISTED = "k8s.io/initial-events-end"
 
@@ -57,6 +59,7 @@ class Informer:
         self._version = ""  # where the watch goes on; empty means that a list is needed
         self._streams_lists = True
         self._failures = 0
+        self._gone = 0  # how often in a row, without an event of a watch between
         self._heard = time.monotonic()
         self._error = ""
         self.synced = asyncio.Event()
@@ -70,10 +73,14 @@ class Informer:
     async def run(self) -> None:
         """List and watch for ever."""
         while True:
+            started = time.monotonic()
             try:
                 await self._advance()
             except ApiError as error:
                 await self._recover(error)
+            else:
+                if self._heard < started and time.monotonic() - started < SHORT_SECONDS:
+                    await self._back_off("the watch ended at once")
 
     async def _advance(self) -> None:
         if self._version:
@@ -87,6 +94,10 @@ class Informer:
         self._metrics.watch_restarts.labels(self._resource.plural).inc()
         if error.status == GONE:
             self._version = ""
+            self._gone += 1
+            if self._gone > 1:  # the list that followed on the first one was of no use
+                self._failures = max(self._failures, self._gone - 2)
+                await self._back_off(str(error))
             return
         if not self._version and self._streams_lists and error.status not in (401, 403, 429):
             # Servers without WatchList, or with an etcd that cannot serve it, say so in many
@@ -94,9 +105,12 @@ class Informer:
             self._streams_lists = False
             _log.info("no streamed list", extra={"watch": self.health().watch, "why": str(error)})
             return
-        self._error = str(error)
-        _log.warning("watch failed", extra={"watch": self.health().watch, "error": self._error})
-        await asyncio.sleep(max(delay(self._failures, longest=15.0), error.retry_after or 0.0))
+        await self._back_off(str(error), error.retry_after or 0.0)
+
+    async def _back_off(self, why: str, at_least: float = 0.0) -> None:
+        self._error = why
+        _log.warning("watch failed", extra={"watch": self.health().watch, "error": why})
+        await asyncio.sleep(max(delay(self._failures, longest=15.0), at_least))
         self._failures += 1
 
     async def _stream_list(self) -> None:
@@ -162,6 +176,7 @@ class Informer:
     def _take(self, event: Event) -> None:
         manifest = event["object"]
         self._version = manifest["metadata"]["resourceVersion"]
+        self._gone = 0
         self._caught_up()
         if event["type"] in ("ADDED", "MODIFIED"):
             self._cache.put(manifest)

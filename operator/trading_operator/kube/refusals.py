@@ -13,6 +13,8 @@ from trading_operator.plan.types import Failure, Manifest, Ref
 
 FIRST_SECONDS = 10.0
 LONGEST_SECONDS = 300.0
+# However a refusal came to stand past its time, it makes no pass follow on the other at once.
+SOONEST_SECONDS = 1.0
 Monotonic = Callable[[], float]
 
 
@@ -66,7 +68,8 @@ class Refusals:
         known = self._known.get(key)
         if not known:
             return None
-        return max(0.0, min(refusal.until for refusal in known.values()) - self._clock())
+        seconds = min(refusal.until for refusal in known.values()) - self._clock()
+        return max(SOONEST_SECONDS, seconds)
 
 
 def describe(error: ApiError) -> str:

@@ -5,12 +5,22 @@ import heapq
 import time
 from collections import OrderedDict
 from collections.abc import Callable
+from dataclasses import dataclass, replace
 from typing import Generic, TypeVar
 
 from trading_operator.kube.backoff import delay
 
 K = TypeVar("K")
 Monotonic = Callable[[], float]
+
+
+@dataclass(frozen=True)
+class Failing:
+    """How many passes over a key failed in a row, and in how many seconds."""
+
+    times: int
+    since: float
+    seconds: float = 0.0
 
 
 class WorkQueue(Generic[K]):
@@ -25,7 +35,7 @@ class WorkQueue(Generic[K]):
         self._due: dict[K, float] = {}
         self._heap: list[tuple[float, int, K]] = []
         self._sequence = 0
-        self._failures: dict[K, int] = {}
+        self._failures: dict[K, Failing] = {}
         self._changed = asyncio.Event()
 
     def wake(self, key: K, urgent: bool = False) -> None:
@@ -51,11 +61,17 @@ class WorkQueue(Generic[K]):
 
     def retry(self, key: K) -> float:
         """Make a key due after its back-off and return the seconds until then."""
-        failures = self._failures.get(key, 0)
-        self._failures[key] = failures + 1
-        seconds = delay(failures)
+        failing = self.failing(key)
+        self._failures[key] = replace(failing, times=failing.times + 1)
+        seconds = delay(failing.times)
         self.wake_after(key, seconds)
         return seconds
+
+    def failing(self, key: K) -> Failing:
+        """Tell how a key fails; 0 times since now when it does not."""
+        now = self._clock()
+        known = self._failures.get(key, Failing(0, now))
+        return replace(known, seconds=now - known.since)
 
     def settle(self, key: K) -> None:
         """End the back-off of a key whose pass went well."""
@@ -67,7 +83,11 @@ class WorkQueue(Generic[K]):
             known.pop(key, None)
 
     async def take(self) -> K:
-        """Wait for a due key and take it; `release` must follow."""
+        """Wait for a due key and take it; `release` must follow.
+
+        It always lets others run first: keys that are due at once for ever starve nobody.
+        """
+        await asyncio.sleep(0)
         while True:
             self._collect_due()
             for lane in (self._urgent, self._ready):

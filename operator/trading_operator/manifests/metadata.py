@@ -18,6 +18,7 @@ MANAGED_BY_SELECTOR = f"{MANAGED_BY}={OPERATOR_NAME}"
 
 REVISION_ANNOTATION = "tradingoperator.io/revision"
 RENDERING_ANNOTATION = "tradingoperator.io/rendering"
+SIZE_ANNOTATION = "tradingoperator.io/size"  # that the operator asked for, of a claim
 
 _NO_LABEL = re.compile(r"[^A-Za-z0-9._-]")
 _LABEL_LENGTH = 63

@@ -2,7 +2,12 @@
 
 from dataclasses import dataclass
 
-from trading_operator.manifests.metadata import Manifest, Owner, build_ownerless_metadata
+from trading_operator.manifests.metadata import (
+    SIZE_ANNOTATION,
+    Manifest,
+    Owner,
+    build_ownerless_metadata,
+)
 from trading_operator.manifests.quantity import canonical_quantity
 
 
@@ -15,24 +20,33 @@ class Claim:
     storage_class: str | None
 
 
-def build_volume_claim(owner: Owner, name: str, labels: dict[str, str], claim: Claim) -> Manifest:
-    """Build a claim of its own."""
+def build_volume_claim(
+    owner: Owner, name: str, labels: dict[str, str], claim: Claim, asked: str
+) -> Manifest:
+    """Build a claim of its own; `asked` is the size that the spec asks for or asked for."""
     return {
         "apiVersion": "v1",
         "kind": "PersistentVolumeClaim",
-        "metadata": build_ownerless_metadata(owner, name, labels),
+        "metadata": _build_metadata(owner, name, labels, asked),
         "spec": build_claim_spec(claim),
     }
 
 
-def build_claim_growth(owner: Owner, name: str, labels: dict[str, str], size: str) -> Manifest:
+def build_claim_growth(
+    owner: Owner, name: str, labels: dict[str, str], size: str, asked: str
+) -> Manifest:
     """Build what changes in a claim that grows, and nothing else of it."""
     return {
         "apiVersion": "v1",
         "kind": "PersistentVolumeClaim",
-        "metadata": build_ownerless_metadata(owner, name, labels),
+        "metadata": _build_metadata(owner, name, labels, asked),
         "spec": {"resources": {"requests": {"storage": size}}},
     }
+
+
+def _build_metadata(owner: Owner, name: str, labels: dict[str, str], asked: str) -> Manifest:
+    metadata = build_ownerless_metadata(owner, name, labels)
+    return {**metadata, "annotations": {SIZE_ANNOTATION: asked}}
 
 
 def build_claim_spec(claim: Claim) -> Manifest:

@@ -48,33 +48,30 @@ def trading_system_status(
 def invalid_status(
     owner: Owner, error: InvalidSpecError, previous: Mapping[str, Any] | None, now: datetime
 ) -> Status:
-    """Return the status of a spec that makes no sense: what runs is left and still reported."""
+    """Return the status of a spec that makes no sense: what runs is left as it is.
+
+    What was last seen of it keeps the generation that it was computed from.
+    """
     before = dict(previous or {})
     message = str(error)
-    kept = {condition["type"]: condition for condition in before.get("conditions") or ()}
-    found = (
-        _kept(kept, reasons.AVAILABLE, message),
+    found: tuple[Verdict, ...] = (
         Verdict(reasons.READY, False, reasons.INVALID_SPEC, message),
         Verdict(reasons.RECONCILING, False, reasons.INVALID_SPEC, "waits for the spec's mend"),
         Verdict(reasons.STALLED, True, reasons.INVALID_SPEC, message),
-        _kept(kept, reasons.DEGRADED, message),
     )
-    conditions = _conditions(found, owner.generation, before, now)
+    known = before.get("conditions") or ()
+    if not known:
+        found = (Verdict(reasons.AVAILABLE, False, reasons.INVALID_SPEC, message), *found)
+    judged = {
+        condition.type: condition.model_dump(mode="json", by_alias=True)
+        for condition in _conditions(found, owner.generation, before, now)
+    }
+    conditions = {condition["type"]: condition for condition in known} | judged
     return {
         **before,
         "observedGeneration": owner.generation,
-        "conditions": [
-            condition.model_dump(mode="json", by_alias=True) for condition in conditions
-        ],
+        "conditions": list(conditions.values()),
     }
-
-
-def _kept(conditions: Mapping[str, Mapping[str, Any]], kind: str, message: str) -> Verdict:
-    """Return a condition that an invalid spec does not change."""
-    known = conditions.get(kind)
-    if known is None:
-        return Verdict(kind, False, reasons.INVALID_SPEC, message)
-    return Verdict(kind, known["status"] == "True", known["reason"], known["message"])
 
 
 def _picture(

@@ -10,7 +10,6 @@ from trading_operator.manifests.pod import (
     build_config_mount,
     build_scratch_mount,
 )
-from trading_operator.manifests.quantity import canonical_quantity, parse_quantity
 from trading_operator.manifests.secret import build_secret_frame
 from trading_operator.manifests.service import build_service
 from trading_operator.manifests.stateful_set import build_claim_template, build_stateful_set
@@ -24,7 +23,7 @@ from trading_operator.plan.outside import outside_digests
 from trading_operator.plan.references import WORKLOAD_KIND, credentials_name
 from trading_operator.plan.revision import build_revised_template
 from trading_operator.plan.types import Ref
-from trading_operator.plan.volumes import CLAIM_KIND, DATA_VOLUME, data_claim_name
+from trading_operator.plan.volumes import DATA_VOLUME, data_claim_name, data_claim_size
 
 _PODS = 1  # replication is a later step of each engine
 
@@ -77,7 +76,7 @@ def _needs(system: System, store: Datastore, config: Config | None, path: str) -
     # A StatefulSet that is there has its volume, whatever became of the class.
     live = Ref(WORKLOAD_KIND, child_name(system.owner, store.name)) in system.observed.children
     classes = {} if storage_class is None or live else {storage_class: f"{path}.storage"}
-    return Needs(secrets, config_maps, classes)
+    return Needs(secrets, config_maps=config_maps, storage_classes=classes)
 
 
 def _build_pod(system: System, store: Datastore, image: str, config: Config | None) -> Pod:
@@ -115,20 +114,13 @@ def _build_workload(system: System, part: Part, store: Datastore, template: Mani
 
 
 def plan_growth(system: System, store: Datastore) -> Manifest | None:
-    """Return the claim of a datastore whose volume must grow; None when it is not there yet."""
+    """Return the claim of a datastore whose volume must grow, None when it need not."""
+    size = data_claim_size(system, store)
+    if not size.grows:
+        return None
     name = data_claim_name(child_name(system.owner, store.name))
-    live = system.observed.children.get(Ref(CLAIM_KIND, name))
-    workload = system.observed.children.get(
-        Ref(WORKLOAD_KIND, child_name(system.owner, store.name))
-    )
-    if live is None or workload is None:
-        return None
-    size = canonical_quantity(store.storage.size)
-    made = workload["spec"]["volumeClaimTemplates"][0]["spec"]["resources"]["requests"]["storage"]
-    if parse_quantity(size) <= parse_quantity(made):
-        return None
     labels = build_selector(system.owner, store.name)
-    return build_claim_growth(system.owner, name, labels, size)
+    return build_claim_growth(system.owner, name, labels, size.request, size.asked)
 
 
 def _claim_spec(live: Manifest) -> Manifest:

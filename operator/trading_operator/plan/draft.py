@@ -44,6 +44,7 @@ class Needs:
     """What must be there before a component's pods can start."""
 
     secrets: tuple[SecretNeed, ...] = ()
+    optional_secrets: Mapping[str, str] = field(default_factory=dict)  # name -> path of who asks
     config_maps: Mapping[str, str] = field(default_factory=dict)  # name -> path of who asks
     storage_classes: Mapping[str, str] = field(default_factory=dict)  # name -> path of who asks
 

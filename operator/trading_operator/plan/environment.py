@@ -71,7 +71,8 @@ def _identity(system: System, service: Service) -> Iterator[_Entry]:
 
 
 def _dependencies(system: System, service: Service) -> Iterator[_Entry]:
-    for dependency in service.depends_on:
+    # By name: the order of a list whose items have names tells nothing.
+    for dependency in sorted(service.depends_on, key=lambda each: each.name):
         yield from _address(system, dependency)
 
 

@@ -26,6 +26,11 @@ class Gate:
     missing: tuple[str, ...] = ()  # required dependencies that do not serve
 
     @property
+    def goes(self) -> bool:
+        """Tell whether nothing holds the component."""
+        return self.block is None
+
+    @property
     def requeue_after(self) -> timedelta | None:
         """Return when to look again though nothing was seen to change."""
         return None if self.block is None else self.block.requeue_after

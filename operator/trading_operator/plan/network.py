@@ -15,20 +15,34 @@ from trading_operator.manifests.network_policy import (
     namespace_peer,
 )
 from trading_operator.plan.draft import SERVICE, Draft, System
+from trading_operator.plan.types import Ref
 
 
-def plan_network(system: System, drafts: Mapping[str, Draft]) -> tuple[Manifest, ...]:
-    """Return the policies of the whole system, none when isolation is off."""
+def plan_network(
+    system: System, drafts: Mapping[str, Draft], keep_live: bool
+) -> tuple[Manifest, ...]:
+    """Return the policies of the whole system, none when isolation is off.
+
+    With `keep_live` what is open stays open: something still runs that was made for it.
+    """
     if system.spec.network.isolation is Isolation.OFF:
         return ()
-    policies = (_plan_component(system, draft, drafts) for draft in drafts.values())
+    policies = (_plan_component(system, draft, drafts, keep_live) for draft in drafts.values())
     return (build_default_deny(system.owner), *policies)
 
 
-def _plan_component(system: System, draft: Draft, drafts: Mapping[str, Draft]) -> Manifest:
+def _plan_component(
+    system: System, draft: Draft, drafts: Mapping[str, Draft], keep_live: bool
+) -> Manifest:
     ingress = tuple(_ingress(system, draft, drafts.values()))
     egress = (*_edges(system, draft, drafts), *_declared(system.components[draft.name]))
-    return build_component_policy(draft.part, ingress, egress)
+    live = system.observed.children.get(Ref("NetworkPolicy", draft.part.name), {})
+    rules = live.get("spec", {}) if keep_live else {}
+    return build_component_policy(
+        draft.part,
+        (*ingress, *(rule for rule in rules.get("ingress", ()) if rule not in ingress)),
+        (*egress, *(rule for rule in rules.get("egress", ()) if rule not in egress)),
+    )
 
 
 def _ingress(system: System, draft: Draft, drafts: Iterable[Draft]) -> Iterator[Manifest]:

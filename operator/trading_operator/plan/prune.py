@@ -1,6 +1,7 @@
 """What left the spec and may go. Never data, and never what opens data."""
 
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 
 from trading_operator.manifests.metadata import COMPONENT, Manifest
 from trading_operator.plan.types import Observed, Owner, Ref
@@ -9,29 +10,43 @@ _CONFIG_MAP = "ConfigMap"
 _PRUNABLE = frozenset({"Deployment", "StatefulSet", "Service", _CONFIG_MAP, "NetworkPolicy"})
 
 
+@dataclass(frozen=True)
+class Needed:
+    """What decides whether a child that left the plan may go.
+
+    `held` names the components that may not change now. `settled` tells that every component
+    serves as planned: before, something that runs may still use what left the spec. `revisions`
+    are the planned ones by component: while a pod runs another one, configs stay. `replaced` are
+    workloads that give way to one of another kind; `unwanted` are kinds of which none is wanted.
+    """
+
+    held: frozenset[str]
+    settled: bool
+    revisions: Mapping[str, str]
+    replaced: frozenset[Ref] = frozenset()
+    unwanted: frozenset[str] = frozenset()
+
+
 def plan_prune(
     owner: Owner,
     observed: Observed,
     planned: Iterable[Ref],
-    held: frozenset[str],
-    revisions: Mapping[str, str],
+    needs: Needed,
 ) -> tuple[Ref, ...]:
-    """Return the owned children that nothing needs any more.
+    """Return the owned children that nothing needs any more."""
+    keep = {*planned, *_mounted_config_maps(observed, needs.held)}
+    outdated = any(needs.revisions.get(pod.component) != pod.revision for pod in observed.pods)
 
-    `held` names the components that may not change now: what they have stays. `revisions` are the
-    planned ones by component: while a pod runs another one, its configs stay.
-    """
-    keep = {*planned, *_mounted_config_maps(observed, held)}
-    outdated = any(revisions.get(pod.component) != pod.revision for pod in observed.pods)
+    def may_go(ref: Ref) -> bool:
+        if ref in needs.replaced or ref.kind in needs.unwanted:
+            return True
+        return not outdated if ref.kind == _CONFIG_MAP else needs.settled
+
     return tuple(
         sorted(
             ref
             for ref, live in observed.children.items()
-            if ref.kind in _PRUNABLE
-            and ref not in keep
-            and _is_owned(owner, live)
-            and _component(live) not in held
-            and not (outdated and ref.kind == _CONFIG_MAP)
+            if ref.kind in _PRUNABLE and ref not in keep and _is_owned(owner, live) and may_go(ref)
         )
     )
 

@@ -1,21 +1,31 @@
 """Replacing the pods of StatefulSets: the operator does it itself, at the component's turn."""
 
-from collections.abc import Iterable, Iterator
+import re
+from collections.abc import Iterable, Iterator, Mapping
 
 from trading_operator.api.reasons import (
     REPLACING_WORKLOAD,
 )
 from trading_operator.plan.draft import Draft, System
-from trading_operator.plan.readiness import component_pods, live_revision
-from trading_operator.plan.types import Block, Observed, Ref
+from trading_operator.plan.readiness import component_pods, is_ready, live_revision
+from trading_operator.plan.types import Block, Observed, PodFacts, Ref
 
 WORKLOAD_KINDS = ("Deployment", "StatefulSet")
 
 
-def pods_to_replace(observed: Observed, drafts: Iterable[Draft]) -> Iterator[str]:
-    """Yield the pods that run an old template though their StatefulSet has the new one."""
-    for draft in drafts:
-        if draft.ref.kind == "StatefulSet" and _has_caught_up(observed, draft):
+def pods_to_replace(
+    observed: Observed, going: Iterable[Draft], drafts: Mapping[str, Draft]
+) -> Iterator[str]:
+    """Yield the pods that run an old template though their StatefulSet has the new one.
+
+    The template may have been written long ago, before a restart: an old pod stays until what it
+    requires is Ready again.
+    """
+    for draft in going:
+        if draft.ref.kind != "StatefulSet" or not _has_caught_up(observed, draft):
+            continue
+        required = (drafts[each.name] for each in draft.dependencies if each.required)
+        if all(is_ready(observed, needed) for needed in required):
             pods = component_pods(observed, draft.name)
             yield from (
                 pod.name for pod in pods if pod.revision != draft.revision and not pod.deleting
@@ -45,8 +55,14 @@ def find_replacement_block(system: System, draft: Draft) -> Block | None:
     before = previous_workload(system, draft)
     if before is not None:
         return Block(REPLACING_WORKLOAD, f"waits until the former {before.kind} is gone")
-    started = draft.ref in system.observed.children
-    pods = () if started else component_pods(system.observed, draft.name)
-    if pods and draft.ref.kind == "StatefulSet":
-        return Block(REPLACING_WORKLOAD, f"waits until the former pod {pods[0].name} is gone")
+    if draft.ref in system.observed.children:
+        return None
+    for pod in component_pods(system.observed, draft.name):
+        if draft.ref.kind == "StatefulSet" or _is_single(draft, pod):
+            return Block(REPLACING_WORKLOAD, f"waits until the former pod {pod.name} is gone")
     return None
+
+
+def _is_single(draft: Draft, pod: PodFacts) -> bool:
+    """Tell whether a pod is a StatefulSet's: those of a lost Deployment hold up nobody."""
+    return re.fullmatch(rf"{re.escape(draft.ref.name)}-[0-9]+", pod.name) is not None

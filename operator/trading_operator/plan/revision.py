@@ -16,7 +16,8 @@ def build_revised_template(
     they roll when its owner changes it.
     """
     template = build_pod_template(part, pod, "")
-    revision = digest_of([template, dict(outside)])
+    # Labels change nothing that a pod does.
+    revision = digest_of([template["spec"], dict(outside)])
     return revision, build_pod_template(part, pod, revision)
 
 

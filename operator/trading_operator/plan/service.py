@@ -76,7 +76,14 @@ def _needs(
         for at, config in enumerate(configs)
         if config.manifest is None
     }
-    return Needs(environment.needs, config_maps, dict(_missing_classes(system, service, path)))
+    return Needs(
+        secrets=environment.needs,
+        optional_secrets={
+            file.secret: f"{path}.dependsOn" for file in environment.secret_files if file.optional
+        },
+        config_maps=config_maps,
+        storage_classes=dict(_missing_classes(system, service, path)),
+    )
 
 
 def _missing_classes(system: System, service: Service, path: str) -> Iterator[tuple[str, str]]:

@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterable, Iterator
 from trading_operator.api.datastore import Datastore
 from trading_operator.api.reasons import (
     CONFIG_MAP_NOT_FOUND,
+    CREDENTIALS_CHANGE,
     CREDENTIALS_LOST,
     MAJOR_VERSION_CHANGE,
     NAME_CONFLICT,
@@ -12,15 +13,29 @@ from trading_operator.api.reasons import (
     SECRET_NOT_FOUND,
     STORAGE_CLASS_CHANGE,
     STORAGE_CLASS_NOT_FOUND,
+    VOLUME_SHRINKS,
 )
 from trading_operator.api.sharing import Isolation
-from trading_operator.manifests.metadata import VERSION
+from trading_operator.engines import ENGINES
+from trading_operator.manifests.metadata import (
+    VERSION,
+    Manifest,
+    build_system_selector,
+)
 from trading_operator.manifests.network_policy import default_deny_name
 from trading_operator.plan.draft import DATASTORE, Draft, System
-from trading_operator.plan.references import generated_secrets
+from trading_operator.plan.readiness import live_revision
+from trading_operator.plan.references import credentials_name, generated_secrets, password_key
 from trading_operator.plan.types import Block, Ref, ref_of
-from trading_operator.plan.volumes import CLAIM_KIND, data_claim_name
+from trading_operator.plan.volumes import (
+    CLAIM_KIND,
+    ClaimSize,
+    data_claim_name,
+    data_claim_size,
+    shared_claim_size,
+)
 
+GENERATED_KEY = "password"
 Check = Callable[[System, Draft], Block | None]
 
 
@@ -79,6 +94,23 @@ def _secret_missing(system: System, draft: Draft) -> Block | None:
     return None
 
 
+def _secret_vanished(system: System, draft: Draft) -> Block | None:
+    """Hold a running component whose optional Secret is away: it starts without, but stays as is.
+
+    Its revision would change by the Secret's absence alone.
+    """
+    if live_revision(system.observed, draft.ref) in (None, draft.revision):
+        return None
+    generated = generated_secrets(system.owner, system.spec)
+    for name, path in draft.needs.optional_secrets.items():
+        if name not in generated and name not in system.observed.secrets:
+            return Block(
+                SECRET_NOT_FOUND,
+                f"{path}: there is no Secret {name}; create it, what runs is not changed before",
+            )
+    return None
+
+
 def _config_map_missing(system: System, draft: Draft) -> Block | None:
     for name, path in draft.needs.config_maps.items():
         if name not in system.observed.config_maps:
@@ -109,22 +141,55 @@ def _credentials_lost(system: System, draft: Draft) -> Block | None:
         return None
     name = ref_of(draft.secret.manifest).name
     claim = Ref(CLAIM_KIND, data_claim_name(draft.part.name))
-    if name in system.observed.secrets or not {draft.ref, claim} & system.observed.children.keys():
+    # Without a volume there is nothing that a new password would not open.
+    if name in system.observed.secrets or claim not in system.observed.children:
         return None
     return Block(
         CREDENTIALS_LOST,
         f"{draft.path}: the generated Secret {name} is gone, and its password opens the volume; "
-        f"restore it with the keys username and password, or delete {claim.kind} {claim.name} "
-        "to begin with an empty one",
+        f"restore it with the keys username and password and the labels {_labels(system)}, or "
+        f"delete {draft.ref.kind} {draft.ref.name} and {claim.kind} {claim.name} to begin with an "
+        "empty volume",
+    )
+
+
+def _labels(system: System) -> str:
+    wanted = build_system_selector(system.owner)
+    return ",".join(f"{name}={value}" for name, value in wanted.items())
+
+
+def _credentials_foreign(system: System, draft: Draft) -> Block | None:
+    """Refuse a Secret under the generated name that is not this system's: another one's opens
+    nothing here, and the volume that belongs to it may be there too.
+    """
+    if draft.secret is None:
+        return None
+    name = ref_of(draft.secret.manifest).name
+    facts = system.observed.secrets.get(name)
+    if facts is None:
+        return None
+    if build_system_selector(system.owner).items() <= facts.labels.items():
+        if GENERATED_KEY in facts.keys:
+            return None
+        return Block(
+            SECRET_KEY_NOT_FOUND,
+            f"{draft.path}: Secret {name} has no key {GENERATED_KEY}; restore it with the "
+            "password that opens the volume",
+        )
+    return Block(
+        NAME_CONFLICT,
+        f"{draft.path}: Secret {name} exists and does not belong to this system; rename the "
+        f"datastore or remove the Secret (one that was restored needs the labels "
+        f"{_labels(system)})",
     )
 
 
 def _major_version_change(system: System, draft: Draft) -> Block | None:
     live = system.observed.children.get(draft.ref)
-    if live is None or draft.kind != DATASTORE:
+    if live is None or draft.kind != DATASTORE or not has_data(live):
         return None
-    before = _major(live["metadata"].get("labels", {}).get(VERSION, ""))
-    after = _major(draft.part.version)
+    # Of the template: the operator puts that back itself when somebody edits it.
+    before, after = _major_of(live), _major_of(draft.workload)
     if before in ("", after):
         return None
     return Block(
@@ -138,7 +203,7 @@ def _major_version_change(system: System, draft: Draft) -> Block | None:
 def _storage_class_change(system: System, draft: Draft) -> Block | None:
     live = system.observed.children.get(draft.ref)
     component = system.components[draft.name]
-    if live is None or not isinstance(component, Datastore):
+    if live is None or not isinstance(component, Datastore) or not has_data(live):
         return None
     before = live["spec"]["volumeClaimTemplates"][0]["spec"].get("storageClassName")
     after = component.storage.storage_class_name
@@ -152,16 +217,99 @@ def _storage_class_change(system: System, draft: Draft) -> Block | None:
     )
 
 
-def _major(version: str) -> str:
-    return version.partition(".")[0]
+def _major_of(workload: Manifest) -> str:
+    labels = workload["spec"]["template"].get("metadata", {}).get("labels") or {}
+    return str(labels.get(VERSION, "")).partition(".")[0]
+
+
+def _other_kind(system: System, draft: Draft) -> Block | None:
+    """Refuse a datastore under the name of a service that runs, and the other way round.
+
+    Both are StatefulSets, and whether one has a volume cannot change.
+    """
+    live = system.observed.children.get(draft.ref)
+    if live is None or draft.ref.kind != "StatefulSet":
+        return None
+    was, now = has_data(live), draft.kind == DATASTORE
+    if was == now:
+        return None
+    return Block(
+        NAME_CONFLICT,
+        f"{draft.path}: {draft.ref.kind} {draft.ref.name} is a "
+        f"{'datastore' if was else 'service'} until now; rename {draft.path}, or delete the "
+        f"{draft.ref.kind}",
+    )
+
+
+def has_data(workload: Manifest) -> bool:
+    """Tell whether a workload is a datastore's: only those bring volumes of their own."""
+    return bool(workload["spec"].get("volumeClaimTemplates"))
+
+
+def _credentials_change(system: System, draft: Draft) -> Block | None:
+    """Refuse another Secret for a password that was read when the volume was initialised."""
+    live = system.observed.children.get(draft.ref)
+    store = system.components[draft.name]
+    if live is None or not isinstance(store, Datastore):
+        return None
+    if not ENGINES[store.engine].contract.password_stays:
+        return None
+    before = _password_source(live, store.name)
+    after = (credentials_name(system.owner, store), password_key(store))
+    if before in (None, after):
+        return None
+    return Block(
+        CREDENTIALS_CHANGE,
+        f"{draft.path}.credentials: the password was set when the volume was first initialised "
+        f"and stays that of Secret {before[0]}, key {before[1]}; set it back, or add a new "
+        "datastore and move the data",
+    )
+
+
+def _password_source(workload: Manifest, store: str) -> tuple[str, str] | None:
+    """Return the name and key of the Secret behind a live datastore's password file."""
+    for volume in workload["spec"]["template"]["spec"].get("volumes") or ():
+        for source in volume.get("projected", {}).get("sources", ()):
+            secret = source.get("secret", {})
+            for item in secret.get("items", ()):
+                if item["path"] == f"{store}/password":
+                    return secret["name"], item["key"]
+    return None
+
+
+def _volume_shrinks(system: System, draft: Draft) -> Block | None:
+    for path, asked in _sizes(system, draft):
+        if asked.shrinks:
+            return Block(
+                VOLUME_SHRINKS,
+                f"{path}: a volume cannot shrink from {asked.live}; set the size to "
+                f"{asked.live} again, or make a new volume and move the data",
+            )
+    return None
+
+
+def _sizes(system: System, draft: Draft) -> Iterator[tuple[str, ClaimSize]]:
+    component = system.components[draft.name]
+    if isinstance(component, Datastore):
+        yield f"{draft.path}.storage.size", data_claim_size(system, component)
+        return
+    mounted = {mount.name for mount in component.volumes}
+    for at, volume in enumerate(system.spec.volumes):
+        if volume.name in mounted:
+            yield f"volumes[{at}].size", shared_claim_size(system, volume)
 
 
 CHECKS: tuple[Check, ...] = (
     _name_conflict,
+    _other_kind,
     _major_version_change,
     _storage_class_change,
     _credentials_lost,
+    _credentials_foreign,
+    _credentials_change,
+    _volume_shrinks,
     _secret_missing,
+    _secret_vanished,
     _config_map_missing,
     _storage_class_missing,
 )

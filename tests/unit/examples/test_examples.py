@@ -1,5 +1,6 @@
 """The examples are what they say: the document's SQL, readable settings, a valid spec."""
 
+import pkgutil
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -7,6 +8,7 @@ from typing import Any
 import pytest
 import yaml
 
+import trading_services
 from cluster.tools import find_tools
 from trading_operator.api.trading_system import TradingSystemSpec
 
@@ -62,3 +64,17 @@ def test_the_strategy_reads_the_models_that_training_writes() -> None:
 def test_no_example_uses_a_floating_tag() -> None:
     for service in read_spec("autonomous").services:
         assert service.image.rpartition(":")[2] not in {"latest", service.image}
+
+
+@pytest.mark.acceptance("A20", "A21", "A22")
+def test_every_source_package_of_the_document_is_there() -> None:
+    packages = {module.name for module in pkgutil.iter_modules(trading_services.__path__)}
+    assert {
+        "backtesting",
+        "continuous_learning",
+        "data_acquisition",
+        "feature_engineering",
+        "model_training",
+        "system_controller",
+        "trading_strategy",
+    } <= packages

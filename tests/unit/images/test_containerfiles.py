@@ -1,13 +1,19 @@
 """Promises that every Containerfile keeps, read from the files themselves."""
 
 import re
+from pathlib import Path
 
 import pytest
 
 from images.catalogue import BY_NAME, DEBIAN, IMAGES, REPOSITORY, VERSION, Image, select_images
 
 NAMES = [image.name for image in IMAGES]
+REQUIREMENTS = REPOSITORY / "requirements"
 SERVICES = [image.name for image in IMAGES if image.base == "base"]
+
+
+def _read_packages(path: Path) -> set[str]:
+    return set(re.findall(r"^([a-z0-9-]+)==", path.read_text(), re.MULTILINE))
 
 
 def _read_lines(image: Image) -> list[str]:
@@ -15,6 +21,7 @@ def _read_lines(image: Image) -> list[str]:
     return [line for line in text.splitlines() if line and not line.startswith("#")]
 
 
+@pytest.mark.acceptance("A27", "X05")
 @pytest.mark.parametrize("image", IMAGES, ids=NAMES)
 def test_last_word_is_an_unprivileged_user_given_by_number(image: Image) -> None:
     lines = _read_lines(image)
@@ -65,6 +72,23 @@ def test_there_are_five_services() -> None:
 def test_model_training_sets_what_tensorflow_reads() -> None:
     text = BY_NAME["model-training"].containerfile.read_text()
     assert 'TF_TRT_ENABLE=1 TF_XLA_FLAGS="--tf_xla_auto_jit=2 --tf_xla_cpu_global_jit"' in text
+
+
+@pytest.mark.acceptance("X05", "A31")
+def test_only_training_carries_training_packages_and_none_a_dead_or_shadowing_one() -> None:
+    locked = {path.stem: _read_packages(path) for path in REQUIREMENTS.glob("*.txt")}
+    shipped = {name: packages for name, packages in locked.items() if name != "test"}
+    assert {name for name, packages in shipped.items() if "lightgbm" in packages} == {
+        "model-training"
+    }
+    everything = set().union(*shipped.values())
+    assert not everything & {"asyncio", "alpaca-trade-api", "tensorflow-tensorrt", "torch"}
+
+
+@pytest.mark.acceptance("A26", "A28")
+def test_the_base_brings_the_database_driver_metrics_and_yaml() -> None:
+    packages = _read_packages(REQUIREMENTS / "services.txt")
+    assert {"psycopg2-binary", "prometheus-client", "pyyaml", "tzdata"} <= packages
 
 
 def test_operator_and_base_share_their_python_layer() -> None:

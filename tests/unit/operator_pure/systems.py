@@ -119,7 +119,8 @@ class World:
         for request in plan.generated_secrets:
             name = request.manifest["metadata"]["name"]
             keys = frozenset({"username", "password", *request.fields})
-            self.secrets[name] = SecretFacts(name, keys, "generated")
+            labels = request.manifest["metadata"]["labels"]
+            self.secrets[name] = SecretFacts(name, keys, "generated", labels)
         self.waiting_since = {
             c.name: c.waiting_since for c in plan.components if c.waiting_since is not None
         }

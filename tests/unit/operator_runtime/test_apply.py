@@ -1,11 +1,13 @@
 """What is written of a plan, in which order, and what becomes of refusals."""
 
+import contextlib
 from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 import pytest
 from aiohttp import web
 
+from trading_operator.kube import transport as transport_module
 from trading_operator.kube.access import Kube
 from trading_operator.kube.apply import apply_plan
 from trading_operator.kube.cache import Cache, Key
@@ -265,6 +267,113 @@ async def test_pruning_deletes_exactly_what_was_seen_and_never_a_claim(bench: Be
     assert bench.server.bodies[0]["preconditions"] == {"uid": "uid-c", "resourceVersion": "7"}
     assert set(applied.children) == {Ref("PersistentVolumeClaim", "data")}
     assert bench.kube.cache.bereft == set()
+
+
+async def test_a_refused_change_that_is_taken_back_is_forgotten(bench: Bench) -> None:
+    await bench.apply(_manifest("ConfigMap", "c", data={"a": "1"}))
+    bench.server.refusals["c"] = (403, "Forbidden")
+    await bench.apply(_manifest("ConfigMap", "c", data={"a": "2"}))
+    assert bench.kube.refusals.due_in(KEY) is not None
+    applied = await bench.apply(_manifest("ConfigMap", "c", data={"a": "1"}))
+    assert applied.failures == ()
+    assert bench.kube.refusals.due_in(KEY) is None
+
+
+async def test_a_refused_deletion_of_what_goes_by_itself_is_forgotten(bench: Bench) -> None:
+    bench.kube.cache.put(build_config_map("c", 1))
+    bench.server.refusals["c"] = (403, "Forbidden")
+    await bench.apply(prune=(Ref("ConfigMap", "c"),))
+    assert bench.kube.refusals.due_in(KEY) is not None
+    bench.kube.cache.put(build_config_map("c", 2, deletionTimestamp="2026-01-01T00:00:00Z"))
+    await bench.apply(prune=(Ref("ConfigMap", "c"),))
+    assert bench.kube.refusals.due_in(KEY) is None
+
+
+@pytest.mark.parametrize(
+    "fault", [{"refusal": (500, "InternalError")}, {"refusal": (409, "Conflict")}]
+)
+async def test_what_does_not_need_a_failed_object_is_written_and_nothing_deleted(
+    bench: Bench, fault: dict[str, tuple[int, str]]
+) -> None:
+    bench.kube.cache.put(build_config_map("old", 1))
+    bench.server.refusals["bad"] = fault["refusal"]
+    objects = [_manifest("Service", "bad"), _workload("d", "none"), _workload("e", "none")]
+    with pytest.raises(ApiError):
+        await bench.apply(*objects, prune=(Ref("ConfigMap", "old"),))
+    assert bench.server.log == [
+        ("POST", "services/bad"),
+        ("POST", "deployments/d"),
+        ("POST", "deployments/e"),
+    ]
+
+
+async def test_a_server_in_trouble_is_not_asked_for_everything_else(bench: Bench) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(transport_module, "READ_ATTEMPTS", 1)
+        bench.server.refusals["c"] = (429, "TooManyRequests")
+        with pytest.raises(ApiError):
+            await bench.apply(_manifest("ConfigMap", "c"), _workload("d", "none"))
+    assert bench.server.log == [("POST", "configmaps/c")]
+
+
+@pytest.mark.parametrize("refusal", [(403, "Forbidden"), (500, "InternalError")])
+async def test_no_volume_is_opened_before_its_secret_is_there(
+    bench: Bench, refusal: tuple[int, str]
+) -> None:
+    request = SecretRequest(_manifest("Secret", "db-credentials"), "trader", {})
+    objects = [_workload("db", "db-credentials"), _workload("other", "none")]
+    bench.server.refusals["db-credentials"] = refusal
+    for _ in range(2):  # the second time the refusal stands
+        with contextlib.suppress(ApiError):
+            applied = await bench.apply(*objects, generated_secrets=(request,))
+            assert [failure.ref.name for failure in applied.failures] == ["db-credentials"]
+    assert ("POST", "deployments/db") not in bench.server.log
+    assert ("POST", "deployments/other") in bench.server.log
+    posts = bench.server.log.count(("POST", "secrets/db-credentials"))
+    assert posts == (1 if refusal[0] == 403 else 2)
+
+    bench.server.refusals.clear()
+    bench.kube.refusals.forget(KEY)  # its time has come
+    await bench.apply(*objects, generated_secrets=(request,))
+    assert bench.server.log[-2:] == [
+        ("POST", "secrets/db-credentials"),
+        ("POST", "deployments/db"),
+    ]
+
+
+async def test_a_secret_that_was_made_after_all_is_no_refusal_any_more(bench: Bench) -> None:
+    request = SecretRequest(_manifest("Secret", "s"), "trader", {})
+    bench.server.refusals["s"] = (403, "Forbidden")
+    await bench.apply(generated_secrets=(request,))
+    bench.secrets["s"] = SecretFacts("s", frozenset(), "")
+    await bench.apply(generated_secrets=(request,))
+    assert bench.kube.refusals.due_in(KEY) is None
+
+
+async def test_a_secret_that_is_there_unseen_is_looked_at_before_its_volume_is_opened(
+    bench: Bench,
+) -> None:
+    request = SecretRequest(_manifest("Secret", "s"), "trader", {})
+    await bench.apply(generated_secrets=(request,))
+    applied = await bench.apply(_workload("db", "s"), generated_secrets=(request,))
+    assert applied.failures == ()
+    assert ("POST", "deployments/db") not in bench.server.log
+
+
+async def test_a_refused_growth_of_a_claim_keeps_no_workload_from_being_written(
+    bench: Bench,
+) -> None:
+    live = {**build_config_map("data", 1), "kind": "PersistentVolumeClaim"}
+    bench.kube.cache.put(live)
+    bench.server.refusals["data"] = (422, "Invalid")
+    grown = _manifest("PersistentVolumeClaim", "data", spec={"more": "1"})
+    await bench.apply(grown, _workload("d", "data"))
+    assert ("POST", "deployments/d") in bench.server.log
+
+
+def _workload(name: str, mounts: str) -> Manifest:
+    volumes = [{"name": "v", "secret": {"secretName": mounts}}]
+    return _manifest("Deployment", name, spec={"template": {"spec": {"volumes": volumes}}})
 
 
 def _post(manifest: Manifest) -> Call:

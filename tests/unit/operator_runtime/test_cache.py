@@ -100,3 +100,13 @@ def test_a_pod_that_says_nothing_new_wakes_nobody() -> None:
     entry = cache.get(Id("Pod", "ns", "p"))
     assert entry is not None
     assert entry.uid == "uid-p"
+
+
+def test_bereft_systems_that_are_not_known_are_forgotten() -> None:
+    cache, _ = _cache()
+    for system, name in (("one", "a"), ("gone", "b")):
+        labels = {"app.kubernetes.io/part-of": system}
+        cache.put(build_config_map(name, 1, labels=labels))
+        cache.remove(build_config_map(name, 2))
+    cache.forget_bereft([ONE, Key("ns", "other")])
+    assert cache.bereft == {ONE}

@@ -6,6 +6,7 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
+from aiohttp import web
 
 from trading_operator.kube import informer as informer_module
 from trading_operator.kube.cache import Cache, Id
@@ -180,3 +181,25 @@ async def test_a_watch_without_a_sign_of_life_counts_as_stalled(
         assert not watched.informer.health().stalled
         monkeypatch.setattr(informer_module, "STALLED_SECONDS", -1.0)
         assert watched.informer.health().stalled
+
+
+async def test_watches_that_end_at_once_are_not_made_in_a_hot_loop() -> None:
+    async with watching(
+        answer_stream(added("a", 1), bookmark(5, listed=True)), answer_stream()
+    ) as watched:
+        await until(watched.informer.synced.is_set)
+        await asyncio.sleep(0.6)
+        assert 3 <= len(watched.server.requests) <= 8
+        assert "ended at once" in watched.informer.health().error
+
+
+async def test_versions_that_are_always_too_old_are_not_listed_in_a_hot_loop() -> None:
+    async def answer(request: web.Request) -> web.StreamResponse:
+        if "sendInitialEvents" in request.query:
+            return await answer_stream(added("a", 1), bookmark(5, listed=True))(request)
+        return await answer_error(410, "Expired")(request)
+
+    async with watching(answer) as watched:
+        await until(watched.informer.synced.is_set)
+        await asyncio.sleep(0.6)
+        assert 4 <= len(watched.server.requests) <= 16

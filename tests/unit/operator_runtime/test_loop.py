@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 from aiohttp import web
 
-from trading_operator.controllers.loop import Loop
+from trading_operator.controllers import loop as loop_module
+from trading_operator.controllers.loop import TOLD_AFTER_TIMES, Loop
 from trading_operator.controllers.systems import Body, Systems
 from trading_operator.controllers.trading_system import Report
 from trading_operator.kube.access import Kube
@@ -158,6 +159,34 @@ async def test_a_passing_error_is_repeated_and_not_told(bench: Bench, error: Api
             pass
 
 
+async def test_a_passing_error_that_lasts_is_told_and_stalls_nothing(bench: Bench) -> None:
+    bench.outcomes["one"] = ApiError(500, "InternalError", "webhook down")
+    for _ in range(TOLD_AFTER_TIMES - 1):
+        await bench.loop.reconcile_once(ONE)
+    assert "one" not in bench.server.statuses
+    await bench.loop.reconcile_once(ONE)
+    reconciling = bench.condition("one", "Reconciling")
+    assert (reconciling["status"], reconciling["reason"]) == ("True", "Retrying")
+    assert "webhook down" in reconciling["message"]
+    assert [each["type"] for each in bench.server.statuses["one"]["conditions"]] == ["Reconciling"]
+    version = bench.server.version
+    await bench.loop.reconcile_once(ONE)
+    assert bench.server.version == version  # told once
+
+    bench.outcomes["one"] = READY
+    await bench.loop.reconcile_once(ONE)
+    assert bench.server.statuses["one"] == READY
+
+
+async def test_slow_failures_are_told_by_their_time(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(loop_module, "TOLD_AFTER_SECONDS", 0.0)
+    bench.outcomes["one"] = ApiError(0, "NoAnswer", "silence")
+    await bench.loop.reconcile_once(ONE)
+    assert "silence" in bench.condition("one", "Reconciling")["message"]
+
+
 async def test_a_pass_that_lost_the_lease_is_left_to_the_next_leader(bench: Bench) -> None:
     bench.outcomes["one"] = NotLeadingError("patch x")
     await bench.loop.reconcile_once(ONE)
@@ -223,6 +252,21 @@ def test_a_deleted_system_is_forgotten_but_not_its_successor() -> None:
     assert systems.get(ONE) is not None
     systems.take_event("DELETED", build_body("one", 2))
     assert (systems.get(ONE), forgotten) == (None, [ONE])
+
+
+def test_a_system_that_was_made_anew_unseen_inherits_no_memory() -> None:
+    forgotten: list[Key] = []
+    systems = Systems(lambda _: None, forgotten.append)
+    systems.take_event("ADDED", build_body("one", 1))
+    anew = build_body("one", 5)
+    anew["metadata"]["uid"] = "another-uid"
+    systems.take_event("MODIFIED", build_body("one", 2))
+    assert forgotten == []
+    systems.take_event("ADDED", anew)
+    assert forgotten == [ONE]
+    body = systems.get(ONE)
+    assert body is not None
+    assert body["metadata"]["uid"] == "another-uid"
 
 
 def test_logs_are_json_with_their_extra_fields() -> None:

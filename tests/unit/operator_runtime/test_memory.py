@@ -10,7 +10,7 @@ from trading_operator.kube.cache import Key
 from trading_operator.kube.contests import TRIES, WINDOW_SECONDS, Contests
 from trading_operator.kube.errors import ApiError, Cause
 from trading_operator.kube.named import NamedReader
-from trading_operator.kube.refusals import LONGEST_SECONDS, Refusals
+from trading_operator.kube.refusals import LONGEST_SECONDS, SOONEST_SECONDS, Refusals
 from trading_operator.kube.resources import SECRETS
 from trading_operator.plan.types import Ref
 from unit.operator_runtime.scripted_server import ScriptedServer, answer_error, answer_json
@@ -38,7 +38,7 @@ def test_a_refusal_stands_for_the_same_write_and_a_while_only() -> None:
     assert refusals.standing(KEY, REF, {"a": 2}) is None
     clock.now = 11.0
     assert refusals.standing(KEY, REF, {"a": 1}) is None
-    assert refusals.due_in(KEY) == 0.0
+    assert refusals.due_in(KEY) == SOONEST_SECONDS > 0
 
 
 def test_a_refusal_that_lasts_is_tried_ever_more_slowly() -> None:

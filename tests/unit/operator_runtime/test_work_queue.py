@@ -101,6 +101,28 @@ async def test_failures_back_off_until_the_key_settles() -> None:
     assert queue.retry("a") <= 0.1
 
 
+async def test_keys_that_are_due_for_ever_starve_nobody() -> None:
+    queue: WorkQueue[str] = WorkQueue()
+    ran: list[str] = []
+    asyncio.get_running_loop().call_soon(ran.append, "another task")
+    queue.wake("a")
+    assert await queue.take() == "a"
+    assert ran
+
+
+async def test_how_a_key_fails_is_known_until_it_settles() -> None:
+    clock = Clock()
+    queue: WorkQueue[str] = WorkQueue(clock)
+    clock.now = 5.0
+    queue.retry("a")
+    clock.now = 7.0
+    queue.retry("a")
+    failing = queue.failing("a")
+    assert (failing.times, failing.seconds) == (2, 2.0)
+    queue.settle("a")
+    assert (queue.failing("a").times, queue.failing("a").seconds) == (0, 0.0)
+
+
 async def test_a_forgotten_key_is_not_taken() -> None:
     clock = Clock()
     queue: WorkQueue[str] = WorkQueue(clock)

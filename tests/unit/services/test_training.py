@@ -1,5 +1,7 @@
 """Training: repeatable to the byte, honest about leaks, scored alike without LightGBM."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -49,6 +51,15 @@ def test_another_seed_gives_another_model() -> None:
     first = train_first(_build_recipe(seed=7), _build(0.5))
     second = train_first(_build_recipe(seed=8), _build(0.5))
     assert first.model.text != second.model.text
+
+
+def test_a_training_beats_with_every_tree_of_every_fold() -> None:
+    beats: list[None] = []
+    recipe = _build_recipe()
+    trainer = LightGBMTrainer(lambda: beats.append(None))
+    train_first(replace(recipe, trainer=trainer), _build(0.5))
+    models = recipe.config.validation.folds + 1
+    assert len(beats) >= models * recipe.config.boosting.rounds
 
 
 @pytest.mark.acceptance("A04", "A31")

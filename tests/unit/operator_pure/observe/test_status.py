@@ -1,5 +1,6 @@
 """The status: one line a component, conditions that kubectl and kstatus can read."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -283,10 +284,25 @@ def test_an_invalid_spec_stalls_with_field_and_mend_and_keeps_what_is_known() ->
         "Reconciling": "False",
         "Stalled": "True",
         "Degraded": "False",
+        "ImagesPinned": "True",
     }
     assert _condition(invalid, "Stalled")["message"] == "datastores[2].version: unknown; use 17"
     assert invalid["components"] == status["components"]
     assert invalid_status(OWNER, error, invalid, later(120)) == invalid
+
+
+def test_what_an_invalid_spec_leaves_unseen_keeps_the_generation_that_it_was_seen_at() -> None:
+    _, status = _settled()
+    owner = replace(OWNER, generation=OWNER.generation + 1)
+    invalid = invalid_status(owner, InvalidSpecError("services", "x", "y"), status, later(60))
+    seen = {each["type"]: each["observedGeneration"] for each in invalid["conditions"]}
+    assert invalid["observedGeneration"] == owner.generation
+    assert {kind for kind, at in seen.items() if at == owner.generation} == {
+        "Ready",
+        "Reconciling",
+        "Stalled",
+    }
+    assert _condition(invalid, "Available") == _condition(status, "Available")
 
 
 def test_a_first_spec_that_is_invalid_serves_nothing() -> None:

@@ -1,9 +1,21 @@
 """Datastores as objects: volumes, passwords, growth."""
 
+from typing import Any
+
 import pytest
 
+from trading_operator.api.trading_system import TradingSystemSpec
 from trading_operator.plan.types import Manifest, Plan, Ref
-from unit.operator_pure.systems import World, datastore, make_spec, objects_of, plan_for
+from unit.operator_pure.systems import (
+    World,
+    datastore,
+    make_spec,
+    objects_of,
+    plan_for,
+    service,
+)
+
+DATA = Ref("PersistentVolumeClaim", "data-momentum-db-0")
 
 
 def _stateful_set(plan: Plan) -> Manifest:
@@ -65,10 +77,81 @@ def test_a_volume_grows_in_its_claim_and_the_immutable_template_stays() -> None:
     grown = make_spec(datastores=[datastore(storage={"size": "3Gi"})])
     assert objects_of(plan_for(grown, world.observe()), "PersistentVolumeClaim") == {}
 
-    claim = Ref("PersistentVolumeClaim", "data-momentum-db-0")
-    world.children[claim] = {"kind": claim.kind, "metadata": {"name": claim.name}, "spec": {}}
+    world.children[DATA] = _claim("1Gi")
     plan = plan_for(grown, world.observe())
     wanted = objects_of(plan, "PersistentVolumeClaim")["data-momentum-db-0"]
     assert wanted["spec"] == {"resources": {"requests": {"storage": "3Gi"}}}
     before = world.children[Ref("StatefulSet", "momentum-db")]
     assert _stateful_set(plan)["spec"] == before["spec"]
+
+
+def _claim(size: str, **metadata: Any) -> Manifest:
+    return {
+        "kind": DATA.kind,
+        "metadata": {"name": DATA.name, **metadata},
+        "spec": {"resources": {"requests": {"storage": size}}},
+    }
+
+
+def _of_size(size: str) -> TradingSystemSpec:
+    return make_spec(datastores=[datastore(storage={"size": size})])
+
+
+def test_a_volume_that_was_kept_grows_to_what_its_new_system_asks_for() -> None:
+    world = World()
+    world.settle(_of_size("3Gi"))
+    world.children[DATA] = _claim("1Gi")
+    plan = plan_for(_of_size("3Gi"), world.observe())
+    assert list(objects_of(plan, "PersistentVolumeClaim")) == [DATA.name]
+
+
+def test_a_volume_that_somebody_enlarged_is_left_alone() -> None:
+    world = World()
+    world.settle(_of_size("1Gi"))
+    for size in ("5Gi", "5e9"):
+        world.children[DATA] = _claim(size)
+        plan = plan_for(_of_size("2Gi"), world.observe())
+        assert objects_of(plan, "PersistentVolumeClaim") == {}
+        assert plan.components[0].block is None
+
+
+def test_growth_that_was_refused_can_be_taken_back_and_growth_that_was_made_cannot() -> None:
+    world = World()
+    world.settle(_of_size("1Gi"))
+    world.children[DATA] = _claim("1Gi")
+    plan = plan_for(_of_size("3Gi"), world.observe())
+    assert plan_for(_of_size("1Gi"), world.observe()).components[0].block is None
+
+    world.apply(plan)
+    taken_back = plan_for(_of_size("1Gi"), world.observe())
+    block = taken_back.components[0].block
+    assert block is not None
+    assert block.reason == "VolumeShrinks"
+    assert block.message.startswith(
+        "datastores[0].storage.size: a volume cannot shrink from 3Gi; set the size to 3Gi again"
+    )
+    assert plan_for(_of_size("3Gi"), world.observe()).components[0].block is None
+
+
+def test_a_shared_volume_cannot_shrink_and_one_that_was_enlarged_is_left_alone() -> None:
+    def spec(size: str) -> TradingSystemSpec:
+        mount = {"volumes": [{"name": "models", "mountPath": "/m"}]}
+        volumes = [{"name": "models", "size": size}]
+        return make_spec(volumes=volumes, services=[service("app", **mount)])
+
+    ref = Ref("PersistentVolumeClaim", "momentum-models")
+    world = World()
+    world.settle(spec("2Gi"))
+    plan = plan_for(spec("1Gi"), world.observe())
+    assert plan.components[0].block is not None
+    assert plan.components[0].block.message.startswith("volumes[0].size: a volume cannot shrink")
+    assert (
+        objects_of(plan, "PersistentVolumeClaim")[ref.name]["spec"] == (world.children[ref]["spec"])
+    )
+
+    live = world.children[ref]
+    enlarged = {**live["spec"], "resources": {"requests": {"storage": "5Gi"}}}
+    world.children[ref] = {**live, "spec": enlarged}
+    plan = plan_for(spec("2Gi"), world.observe())
+    assert plan.components[0].block is None
+    assert objects_of(plan, "PersistentVolumeClaim")[ref.name]["spec"] == enlarged

@@ -51,9 +51,8 @@ def test_a_shared_volume_that_left_the_spec_is_kept() -> None:
 def test_what_belongs_to_somebody_else_is_never_pruned() -> None:
     other = Owner("v1", "Other", "x", "desk", "other-uid", 1)
     ref = Ref("Deployment", "momentum-old")
-    world = World(
-        children={ref: {"kind": "Deployment", "metadata": build_metadata(other, "x", {})}}
-    )
+    live = {"kind": "Deployment", "metadata": build_metadata(other, "x", {})}
+    world = World(children={ref: {**live, "spec": {"template": {}}}})
     assert plan_for(make_spec(services=[service("app")]), world.observe()).prune == ()
 
 

@@ -6,17 +6,22 @@ import pytest
 
 from trading_operator.api.errors import InvalidSpecError
 from trading_operator.api.trading_system import TradingSystemSpec
+from trading_operator.manifests.metadata import PART_OF, build_system_selector
 from trading_operator.plan.types import Block, Observed, Plan, Ref, SecretFacts
 from unit.operator_pure.systems import (
+    OWNER,
     World,
     component_names,
     datastore,
+    later,
     make_spec,
     objects_of,
     plan_for,
     service,
 )
 
+DATA = Ref("PersistentVolumeClaim", "data-momentum-db-0")
+SYSTEM_LABELS = build_system_selector(OWNER)
 NEEDS_SECRET = [{"name": "K", "secretKeyRef": {"name": "broker", "key": "key"}}]
 
 
@@ -130,6 +135,7 @@ def test_a_lost_password_is_not_replaced_by_one_that_opens_nothing() -> None:
     spec = make_spec(datastores=[datastore()])
     world = World()
     world.settle(spec)
+    world.children[DATA] = {"kind": DATA.kind, "metadata": {"name": DATA.name}, "spec": {}}
     plan = plan_for(spec, world.observe(secrets={}))
     assert _block(plan, "db").reason == "CredentialsLost"
     assert plan.generated_secrets == ()
@@ -141,7 +147,123 @@ def test_a_volume_without_its_password_is_not_opened_with_another() -> None:
     left = {claim: {"kind": claim.kind, "metadata": {"name": claim.name}}}
     plan = _plan(make_spec(datastores=[datastore()]), children=left)
     assert _block(plan, "db").reason == "CredentialsLost"
-    assert "delete PersistentVolumeClaim data-momentum-db-0" in _block(plan, "db").message
+    assert (
+        "delete StatefulSet momentum-db and PersistentVolumeClaim data-momentum-db-0"
+        in _block(plan, "db").message
+    )
+
+
+def test_a_lost_password_is_made_anew_while_there_is_no_volume() -> None:
+    spec = make_spec(datastores=[datastore()])
+    world = World()
+    world.settle(spec)
+    plan = plan_for(spec, world.observe(secrets={}))
+    assert plan.components[0].block is None
+    assert [each.manifest["metadata"]["name"] for each in plan.generated_secrets] == [
+        "momentum-db-credentials"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("keys", "labels", "reason"),
+    [
+        ({"password"}, {}, "NameConflict"),
+        ({"password"}, {**SYSTEM_LABELS, PART_OF: "momentum-db"}, "NameConflict"),
+        ({"username"}, SYSTEM_LABELS, "SecretKeyNotFound"),
+    ],
+)
+def test_a_secret_of_another_system_under_the_generated_name_opens_nothing(
+    keys: set[str], labels: dict[str, str], reason: str
+) -> None:
+    name = "momentum-db-credentials"
+    secrets = {name: SecretFacts(name, frozenset(keys), "d", labels)}
+    plan = _plan(make_spec(datastores=[datastore()]), secrets=secrets)
+    assert _block(plan, "db").reason == reason
+    assert component_names(plan.objects) == []
+
+
+def test_a_restored_secret_with_the_systems_labels_is_taken() -> None:
+    name = "momentum-db-credentials"
+    secrets = {name: SecretFacts(name, frozenset({"password"}), "d", SYSTEM_LABELS)}
+    plan = _plan(make_spec(datastores=[datastore()]), secrets=secrets)
+    assert component_names(plan.objects) == ["db"]
+
+
+def test_another_secret_for_a_password_that_is_in_the_volume_is_refused() -> None:
+    def spec(engine: str, secret: str) -> TradingSystemSpec:
+        return make_spec(datastores=[datastore(engine=engine, credentials={"secretName": secret})])
+
+    known = {name: SecretFacts(name, frozenset({"password"}), name) for name in ("one", "two")}
+    world = World(secrets=dict(known))
+    world.settle(spec("PostgreSQL", "one"))
+    plan = plan_for(spec("PostgreSQL", "two"), world.observe())
+    assert _block(plan, "db").reason == "CredentialsChange"
+    assert "stays that of Secret one, key password; set it back" in _block(plan, "db").message
+
+    # Redis reads its password at every start.
+    world = World(secrets=dict(known))
+    world.settle(spec("Redis", "one"))
+    plan = plan_for(spec("Redis", "two"), world.observe())
+    assert component_names(plan.objects) == ["db"]
+
+
+@pytest.mark.parametrize("required", [True, False])
+def test_a_datastores_secret_that_is_away_for_a_moment_changes_no_dependant(
+    required: bool,
+) -> None:
+    spec = make_spec(
+        datastores=[datastore(credentials={"secretName": "mine"})],
+        services=[service("app", "db" if required else "db?")],
+    )
+    world = World(secrets={"mine": SecretFacts("mine", frozenset({"password"}), "d")})
+    world.settle(spec)
+    before = dict(world.children)
+    for seconds in (0, 60, 120):
+        plan = plan_for(spec, world.observe(secrets={}), later(seconds))
+        world.apply(plan)
+        assert world.children == before
+        assert component_names(plan.objects) == []
+    assert world.settle(spec).components[1].block is None
+
+
+def test_a_service_starts_without_the_secret_of_an_optional_datastore() -> None:
+    spec = make_spec(
+        datastores=[datastore(credentials={"secretName": "mine"})],
+        services=[service("app", "db?")],
+    )
+    world = World()
+    world.apply(plan_for(spec))
+    world.apply(plan_for(spec, world.observe(), later(31)))
+    plan = plan_for(spec, world.observe(), later(32))
+    assert next(c for c in plan.components if c.name == "app").block is None
+    assert component_names(plan.objects) == ["app"]
+
+
+def test_the_version_that_runs_is_that_of_the_pods_whatever_the_label_says() -> None:
+    world = World()
+    world.settle(make_spec(datastores=[datastore(version="16")]))
+    ref = Ref("StatefulSet", "momentum-db")
+    live = world.children[ref]
+    labels = {**live["metadata"]["labels"], "app.kubernetes.io/version": "17"}
+    world.children[ref] = {**live, "metadata": {**live["metadata"], "labels": labels}}
+    plan = plan_for(make_spec(datastores=[datastore(version="17")]), world.observe())
+    assert _block(plan, "db").reason == "MajorVersionChange"
+    plan = plan_for(make_spec(datastores=[datastore(version="16")]), world.observe())
+    assert component_names(plan.objects) == ["db"]
+
+
+@pytest.mark.parametrize("first", ["datastore", "service"])
+def test_a_datastore_and_a_single_writer_never_take_each_others_place(first: str) -> None:
+    specs = {
+        "datastore": make_spec(datastores=[datastore("db")]),
+        "service": make_spec(services=[service("db", workload="SingleWriter")]),
+    }
+    world = World()
+    world.settle(specs.pop(first))
+    plan = plan_for(next(iter(specs.values())), world.observe())
+    assert _block(plan, "db").reason == "NameConflict"
+    assert f"is a {first} until now" in _block(plan, "db").message
+    assert component_names(plan.objects) == []
 
 
 def test_a_major_version_change_is_refused_with_the_way_to_do_it() -> None:
