@@ -1,7 +1,10 @@
 import io
+import subprocess
+from pathlib import Path
 
 import pytest
 
+from cluster import api
 from cluster.__main__ import main
 from cluster.layout import CONTROL_PLANE, NODE, Profile
 from cluster.progress import Progress
@@ -51,3 +54,20 @@ def test_an_unknown_profile_is_refused_with_the_known_ones(
     with pytest.raises(SystemExit):
         main(["up", "--profile", "nodes"])
     assert "'control-plane', 'node'" in capsys.readouterr().err
+
+
+def test_auto_means_the_cluster_in_use(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TRADING_OPERATOR_STATE", str(tmp_path))
+    (tmp_path / "provider").write_text("current", encoding="utf-8")
+    assert api.find_provider("node") == "current"
+    assert api.find_provider("node", "embedded") == "embedded"
+
+
+def test_make_says_that_it_has_no_place_for_its_cache() -> None:
+    root = Path(__file__).resolve().parents[3]
+    bare = {"PATH": "/usr/local/bin:/usr/bin:/bin"}
+    done = subprocess.run(
+        ["make", "help"], cwd=root, env=bare, capture_output=True, text=True, check=False
+    )
+    assert done.returncode != 0
+    assert "neither HOME nor TRADING_OPERATOR_CACHE is set" in done.stderr

@@ -1,15 +1,32 @@
 import shutil
+import sys
 from pathlib import Path
 
 import pytest
 
 from cluster.errors import ClusterError
-from cluster.packages import GIB, check_disk, plan_disk_complaints, plan_packages
+from cluster.packages import (
+    GIB,
+    check_disk,
+    plan_disk_complaints,
+    plan_packages,
+    read_missing_programs,
+)
 from cluster.tools import MODULES, build_key, build_linker_flags, parse_go_version
 
 
 def test_each_missing_package_is_installed_once() -> None:
     assert plan_packages(["ctr", "containerd", "conntrack"]) == ["conntrack", "containerd"]
+
+
+def test_a_python_without_ensurepip_needs_the_package_that_has_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    assert read_missing_programs(["ensurepip"]) == []
+    # Debian ships Python without this module: its finder then finds nothing.
+    monkeypatch.setattr(sys, "path", [])
+    monkeypatch.delitem(sys.modules, "ensurepip", raising=False)
+    assert plan_packages(read_missing_programs(["ensurepip"])) == ["python3-venv"]
 
 
 def test_needs_on_one_disk_are_added_up() -> None:
