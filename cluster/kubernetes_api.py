@@ -55,7 +55,9 @@ class ApiClient:
         try:
             with closing(self._connect(self._timeout)) as connection:
                 connection.request("GET", "/readyz")
-                return connection.getresponse().status == http.client.OK
+                response = connection.getresponse()
+                response.read()  # an answer that is not read to its end keeps the socket open
+                return response.status == http.client.OK
         except (OSError, http.client.HTTPException):
             return False
 

@@ -62,5 +62,6 @@ def operators(
 
 
 def _is_served(client: KubeClient, path: str) -> bool:
-    conditions = client.request("GET", path).get("status", {}).get("conditions", [])
+    # A definition that was made this moment has no conditions yet, and says so with null.
+    conditions = client.request("GET", path).get("status", {}).get("conditions") or []
     return any(each["type"] == "Established" and each["status"] == "True" for each in conditions)
