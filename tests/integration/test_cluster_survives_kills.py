@@ -17,6 +17,7 @@ from cluster.kubernetes_api import ApiClient
 from cluster.layout import CONTROL_PLANE, Layout
 from cluster.processes import find_own_processes
 from cluster.progress import Progress
+from integration.kube_client import eventually
 
 # Its own port and folder: the tier's shared control plane runs beside it.
 PROFILE = dataclasses.replace(CONTROL_PLANE, name="lifecycle", api_port=27543)
@@ -26,6 +27,13 @@ MARK = {
     "metadata": {"name": "mark", "namespace": "default"},
 }
 CONFIG_MAPS = "/api/v1/namespaces/default/configmaps"
+PODS = "/api/v1/namespaces/default/pods"
+POD = {
+    "apiVersion": "v1",
+    "kind": "Pod",
+    "metadata": {"name": "first"},
+    "spec": {"containers": [{"name": "main", "image": "registry.example/first:1"}]},
+}
 
 
 @pytest.fixture
@@ -47,10 +55,18 @@ def kill(cluster: EmbeddedCluster, names: set[str]) -> None:
             os.kill(pid, signal.SIGKILL)
 
 
+def wait_for_scheduler(client: ApiClient) -> None:
+    """Wait until the scheduler works: while it starts, it ends by itself without an API server."""
+    client.post(PODS, POD)
+    eventually(lambda: client.get(f"{PODS}/first")["spec"].get("nodeName"), 30)
+
+
 def test_a_killed_half_is_repaired_and_keeps_its_objects(layout: Layout) -> None:
     cluster = build_cluster(layout)
     cluster.start()
-    ApiClient(layout.kubeconfig).post(CONFIG_MAPS, MARK)
+    client = ApiClient(layout.kubeconfig)
+    client.post(CONFIG_MAPS, MARK)
+    wait_for_scheduler(client)
     survivor = cluster.read_state()["kube-scheduler"]
     kill(cluster, {"etcd", "kube-apiserver", "kwok"})
     assert not cluster.is_healthy()
