@@ -28,11 +28,6 @@ class VenueStatus(StrEnum):
     REJECTED = "Rejected"
     CANCELLED = "Cancelled"
 
-    @property
-    def is_final(self) -> bool:
-        """Whether the venue will never change this order again."""
-        return self is not VenueStatus.ACCEPTED
-
 
 @dataclass(frozen=True)
 class OrderRequest:

@@ -21,6 +21,7 @@ from trading_operator.kube.transport import (
 )
 from trading_operator.manifests.compare import differs
 from trading_operator.plan.types import (
+    WORKLOAD_KINDS,
     Applied,
     Failure,
     Manifest,
@@ -32,8 +33,6 @@ from trading_operator.plan.types import (
     ref_of,
 )
 
-# Pods need their configs, claims and Services first: these make pods.
-_WORKLOADS = frozenset({"Deployment", "StatefulSet"})
 # Pods name these in their spec and do not start, or start wrong, without them.
 _MOUNTED = frozenset({CLAIMS.kind, CONFIG_MAPS.kind, SECRETS.kind})
 # No answer, or too many requests: not about one object, so the others are not tried either.
@@ -68,8 +67,9 @@ async def apply_plan(kube: Kube, owner: Owner, plan: Plan, observed: Observed) -
     run = _Pass(kube, owner, observed, dict(observed.children))
     made = (request.manifest for request in plan.generated_secrets)
     kube.refusals.keep_only(key_of(owner), (*map(ref_of, (*plan.objects, *made)), *plan.prune))
-    first = [each for each in plan.objects if each["kind"] not in _WORKLOADS]
-    workloads = [each for each in plan.objects if each["kind"] in _WORKLOADS]
+    # Pods need their configs, claims and Services before their workload makes them.
+    first = [each for each in plan.objects if each["kind"] not in WORKLOAD_KINDS]
+    workloads = [each for each in plan.objects if each["kind"] in WORKLOAD_KINDS]
     await _write_all(
         run,
         (

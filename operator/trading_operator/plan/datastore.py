@@ -20,9 +20,9 @@ from trading_operator.plan.draft import DATASTORE, Draft, Needs, SecretNeed, Sys
 from trading_operator.plan.environment import password_file
 from trading_operator.plan.images import image_findings
 from trading_operator.plan.outside import outside_digests
-from trading_operator.plan.references import WORKLOAD_KIND, credentials_name
+from trading_operator.plan.references import credentials_name
 from trading_operator.plan.revision import build_revised_template
-from trading_operator.plan.types import Ref
+from trading_operator.plan.types import STATEFUL_SET, Ref
 from trading_operator.plan.volumes import DATA_VOLUME, data_claim_name, data_claim_size
 
 _PODS = 1  # replication is a later step of each engine
@@ -74,7 +74,7 @@ def _needs(system: System, store: Datastore, config: Config | None, path: str) -
     config_maps = {config.config_map: f"{path}.initScripts"} if config and foreign else {}
     storage_class = store.storage.storage_class_name
     # A StatefulSet that is there has its volume, whatever became of the class.
-    live = Ref(WORKLOAD_KIND, child_name(system.owner, store.name)) in system.observed.children
+    live = Ref(STATEFUL_SET, child_name(system.owner, store.name)) in system.observed.children
     classes = {} if storage_class is None or live else {storage_class: f"{path}.storage"}
     return Needs(secrets, config_maps=config_maps, storage_classes=classes)
 
@@ -103,7 +103,7 @@ def _build_pod(system: System, store: Datastore, image: str, config: Config | No
 def _build_workload(system: System, part: Part, store: Datastore, template: Manifest) -> Manifest:
     claim = Claim(store.storage.size, "ReadWriteOnce", store.storage.storage_class_name)
     claims = [build_claim_template(part, DATA_VOLUME, build_claim_spec(claim))]
-    live = system.observed.children.get(Ref(WORKLOAD_KIND, part.name))
+    live = system.observed.children.get(Ref(STATEFUL_SET, part.name))
     if live is not None:
         # Immutable: a volume that grows does so in its claim.
         claims = [

@@ -4,10 +4,10 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from trading_operator.manifests.metadata import COMPONENT, Manifest
-from trading_operator.plan.types import Observed, Owner, Ref
+from trading_operator.plan.types import WORKLOAD_KINDS, Observed, Owner, Ref
 
 _CONFIG_MAP = "ConfigMap"
-_PRUNABLE = frozenset({"Deployment", "StatefulSet", "Service", _CONFIG_MAP, "NetworkPolicy"})
+_PRUNABLE = frozenset({*WORKLOAD_KINDS, "Service", _CONFIG_MAP, "NetworkPolicy"})
 
 
 @dataclass(frozen=True)

@@ -7,9 +7,7 @@ from trading_operator.api.datastore import Datastore
 from trading_operator.api.service import EnvironmentVariable
 from trading_operator.api.trading_system import TradingSystemSpec
 from trading_operator.manifests.metadata import Owner, child_name
-from trading_operator.plan.types import Ref
-
-WORKLOAD_KIND = "StatefulSet"
+from trading_operator.plan.types import STATEFUL_SET, Ref
 
 
 @dataclass(frozen=True)
@@ -45,7 +43,7 @@ def generated_secrets(owner: Owner, spec: TradingSystemSpec) -> frozenset[str]:
 def references(owner: Owner, spec: TradingSystemSpec) -> References:
     """Return every Secret and ConfigMap that a plan looks at, generated Secrets included."""
     openers = {
-        credentials_name(owner, store): Ref(WORKLOAD_KIND, child_name(owner, store.name))
+        credentials_name(owner, store): Ref(STATEFUL_SET, child_name(owner, store.name))
         for store in spec.datastores
     }
     variables = (

@@ -3,14 +3,17 @@
 import re
 from collections.abc import Iterable, Iterator, Mapping
 
-from trading_operator.api.reasons import (
-    REPLACING_WORKLOAD,
-)
+from trading_operator.api.reasons import REPLACING_WORKLOAD
 from trading_operator.plan.draft import Draft, System
 from trading_operator.plan.readiness import component_pods, is_ready, live_revision
-from trading_operator.plan.types import Block, Observed, PodFacts, Ref
-
-WORKLOAD_KINDS = ("Deployment", "StatefulSet")
+from trading_operator.plan.types import (
+    STATEFUL_SET,
+    WORKLOAD_KINDS,
+    Block,
+    Observed,
+    PodFacts,
+    Ref,
+)
 
 
 def pods_to_replace(
@@ -22,7 +25,7 @@ def pods_to_replace(
     requires is Ready again.
     """
     for draft in going:
-        if draft.ref.kind != "StatefulSet" or not _has_caught_up(observed, draft):
+        if draft.ref.kind != STATEFUL_SET or not _has_caught_up(observed, draft):
             continue
         required = (drafts[each.name] for each in draft.dependencies if each.required)
         if all(is_ready(observed, needed) for needed in required):
@@ -58,7 +61,7 @@ def find_replacement_block(system: System, draft: Draft) -> Block | None:
     if draft.ref in system.observed.children:
         return None
     for pod in component_pods(system.observed, draft.name):
-        if draft.ref.kind == "StatefulSet" or _is_single(draft, pod):
+        if draft.ref.kind == STATEFUL_SET or _is_single(draft, pod):
             return Block(REPLACING_WORKLOAD, f"waits until the former pod {pod.name} is gone")
     return None
 

@@ -18,14 +18,21 @@ from trading_operator.plan.network import plan_network
 from trading_operator.plan.prune import Needed, plan_prune
 from trading_operator.plan.readiness import is_ready, template_revision
 from trading_operator.plan.replacement import (
-    WORKLOAD_KINDS,
     find_replacement_block,
     pods_to_replace,
     previous_workload,
 )
 from trading_operator.plan.revision import system_revision
 from trading_operator.plan.service import plan_service
-from trading_operator.plan.types import ComponentPlan, Observed, OperandSettings, Plan, Ref, ref_of
+from trading_operator.plan.types import (
+    WORKLOAD_KINDS,
+    ComponentPlan,
+    Observed,
+    OperandSettings,
+    Plan,
+    Ref,
+    ref_of,
+)
 from trading_operator.plan.validation import find_block
 from trading_operator.plan.volumes import plan_shared_volumes
 

@@ -9,7 +9,14 @@ from trading_operator.api.errors import InvalidSpecError
 from trading_operator.engines.base import OperandSettings, SecretRequest
 from trading_operator.manifests.metadata import Manifest, Owner
 
+DEPLOYMENT = "Deployment"
+STATEFUL_SET = "StatefulSet"
+WORKLOAD_KINDS = (DEPLOYMENT, STATEFUL_SET)  # the kinds that make pods
+
 __all__ = [
+    "DEPLOYMENT",
+    "STATEFUL_SET",
+    "WORKLOAD_KINDS",
     "Applied",
     "Block",
     "ComponentPlan",

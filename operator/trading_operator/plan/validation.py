@@ -26,7 +26,7 @@ from trading_operator.manifests.network_policy import default_deny_name
 from trading_operator.plan.draft import DATASTORE, Draft, System
 from trading_operator.plan.readiness import live_revision
 from trading_operator.plan.references import credentials_name, generated_secrets, password_key
-from trading_operator.plan.types import Block, Ref, ref_of
+from trading_operator.plan.types import STATEFUL_SET, Block, Ref, ref_of
 from trading_operator.plan.volumes import (
     CLAIM_KIND,
     ClaimSize,
@@ -228,7 +228,7 @@ def _other_kind(system: System, draft: Draft) -> Block | None:
     Both are StatefulSets, and whether one has a volume cannot change.
     """
     live = system.observed.children.get(draft.ref)
-    if live is None or draft.ref.kind != "StatefulSet":
+    if live is None or draft.ref.kind != STATEFUL_SET:
         return None
     was, now = has_data(live), draft.kind == DATASTORE
     if was == now:

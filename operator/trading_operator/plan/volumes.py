@@ -15,7 +15,7 @@ from trading_operator.manifests.metadata import (
 from trading_operator.manifests.quantity import canonical_quantity, parse_quantity
 from trading_operator.manifests.volume_claim import Claim, build_volume_claim
 from trading_operator.plan.draft import System
-from trading_operator.plan.types import Ref
+from trading_operator.plan.types import STATEFUL_SET, Ref
 
 CLAIM_KIND = "PersistentVolumeClaim"
 DATA_VOLUME = "data"
@@ -114,7 +114,7 @@ def shared_claim_size(system: System, volume: SharedVolume) -> ClaimSize:
 def data_claim_size(system: System, store: Datastore) -> ClaimSize:
     """Return the size of a datastore's volume."""
     workload = child_name(system.owner, store.name)
-    live = system.observed.children.get(Ref("StatefulSet", workload), {})
+    live = system.observed.children.get(Ref(STATEFUL_SET, workload), {})
     claims = live.get("spec", {}).get("volumeClaimTemplates") or ()
     made = claims[0]["spec"]["resources"]["requests"]["storage"] if claims else None
     return _claim_size(system, data_claim_name(workload), store.storage.size, made)
