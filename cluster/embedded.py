@@ -24,6 +24,7 @@ UNREACHABLE = (ApiError, OSError, HTTPException)
 IMAGES_BYTES = 3 * packages.GIB
 NODE_STEPS = 7
 CONTROL_PLANE_STEPS = 4
+REVIVAL_SECONDS = 5.0
 
 
 def build_control_components(layout: Layout) -> list[Component]:
@@ -125,7 +126,19 @@ class EmbeddedCluster:
         else:
             self._start_fake_nodes()
         self._table.start(storage.build_storage_provisioner(self._layout))
+        self._start_again_what_ended()
         self._layout.complete_marker.touch()
+
+    def _start_again_what_ended(self) -> None:
+        """A client of the API server that was found running may have been about to end."""
+        deadline = time.monotonic() + REVIVAL_SECONDS
+        while ended := [c for c in build_components(self._layout) if not self._table.runs(c)]:
+            if time.monotonic() > deadline:
+                name = ended[0].name
+                raise build_component_error(name, "ended", self._table.log_of(name))
+            for component in ended:
+                self._table.start(component)
+            time.sleep(POLL_SECONDS)
 
     def _start_control_plane(self) -> None:
         etcd, apiserver, *others = build_control_components(self._layout)
