@@ -39,7 +39,7 @@ $(BIN)/.done:
 	@$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes --no-deps -r requirements/recorded-data.txt
 	@touch $@
 
-setup: ## Debian packages and the cluster's programs (built from source once, about 7 minutes)
+setup: ## Debian packages and the cluster's programs (built from source once, about 8 minutes)
 	@$(PYTHON) -m cluster setup $(TESTED)
 
 images: setup ## Build the images that changed
@@ -53,6 +53,7 @@ check: venv ## Format, lint, types, layers, generated files
 	@$(BIN)/python -m trading_operator.crdgen --check
 	@$(BIN)/python docs/generate_reference.py --check
 	@$(BIN)/python docs/generate_acceptance.py --check
+	@$(BIN)/python -m bench check
 
 test-unit: venv setup ## Pure layers; no cluster
 	@$(BIN)/pytest -n 2 tests/unit
@@ -65,11 +66,23 @@ test-services: venv images ## The trading services on a real TimescaleDB, with k
 
 test-integration: venv setup ## The operator on a real API server with fake nodes
 	@$(PYTHON) -m cluster up --profile control-plane
-	@rc=0; $(BIN)/pytest tests/integration || rc=$$?; $(PYTHON) -m cluster down --profile control-plane; exit $$rc
+	@rc=0; $(BIN)/pytest tests/integration tests/mutation || rc=$$?; $(PYTHON) -m cluster down --profile control-plane; exit $$rc
+
+test-mutation: venv setup ## Mutated systems (COUNT=1000, SEED=, CASES=3,17 repeats): a part of test-integration
+	@$(PYTHON) -m cluster up --profile control-plane
+	@rc=0; MUTATION_SEED=$(SEED) MUTATION_COUNT=$(COUNT) MUTATION_CASES=$(CASES) $(BIN)/pytest tests/mutation || rc=$$?; $(PYTHON) -m cluster down --profile control-plane; exit $$rc
 
 test-e2e: venv images ## The whole example on a real node with real containers
 	@$(PYTHON) -m cluster up --profile node $(TESTED)
 	@rc=0; $(BIN)/pytest tests/e2e || rc=$$?; $(PYTHON) -m cluster down --profile node $(TESTED); exit $$rc
+
+# BENCH: the size of a run, as `python -m bench run --help` lists it (--systems 1000 --idle-seconds 600).
+BENCH ?=
+bench: venv setup ## The operator beside a Go operator, Helm and raw clients on a real API server (20 minutes)
+	@$(BIN)/python -m bench run $(BENCH)
+
+bench-publish: venv ## Keep the last `make bench` of this size in bench/results and docs/performance.md
+	@$(BIN)/python -m bench publish $(BENCH)
 
 crds: venv ## Regenerate the CRDs and the API reference from the models
 	@$(BIN)/python -m trading_operator.crdgen
@@ -89,4 +102,4 @@ cluster-down: ## Stop every local cluster and leave nothing behind
 	@$(PYTHON) -m cluster down --profile node && $(PYTHON) -m cluster down --profile control-plane
 
 .PHONY: help demo demo-down test venv setup images check test-unit test-contract test-services \
-	test-integration test-e2e crds fmt lock cluster-up cluster-down
+	test-integration test-mutation test-e2e crds fmt lock cluster-up cluster-down bench bench-publish

@@ -44,6 +44,7 @@ def set_up(chosen: argparse.Namespace) -> int:
         return 0
     with exclusive(PROFILES[chosen.profile]):
         _provider(chosen).setup()
+        tools.ensure_test_programs(Progress(len(tools.TEST_MODULES)))
     return 0
 
 

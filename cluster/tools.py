@@ -37,6 +37,8 @@ PROGRAMS = (
     "kwok",
     "metrics-server",
 )
+# Programs of the tests alone, each a module of its own: one that changes builds nothing else.
+TEST_MODULES = {"helm3": TOOLS / "helm3", "promcheck": TOOLS / "promcheck"}
 GO_CACHE_BYTES = int(3.1 * packages.GIB)
 GO_MODULES_BYTES = int(0.8 * packages.GIB)
 PROGRAMS_BYTES = int(0.8 * packages.GIB)
@@ -55,10 +57,10 @@ def build_linker_flags() -> str:
     return " ".join(["-s", "-w", *sets])
 
 
-def build_go_arguments(target: Path) -> list[str]:
-    """Return the arguments of the build that makes every program of a module."""
+def build_go_arguments(target: str, package: str = "tool") -> list[str]:
+    """Return the arguments of a build; of every program of a module unless told which."""
     flags = ["-mod=readonly", "-trimpath", "-ldflags", build_linker_flags()]
-    return ["build", *flags, "-o", f"{target}/", "tool"]
+    return ["build", *flags, "-o", target, package]
 
 
 def build_key(modules: Sequence[bytes], go_version: str) -> str:
@@ -158,8 +160,39 @@ def _build(folder: Path, step: Step) -> None:
             target.rename(folder)
 
 
+def find_test_program(name: str) -> Path:
+    """Return where a program of the tests is in the cache, or will be."""
+    version = read_go_version(find_go())
+    files = sorted(file for file in TEST_MODULES[name].iterdir() if file.is_file())
+    key = build_key([file.read_bytes() for file in files], version)
+    return cache_dir() / "tools" / f"{name}-{key}" / name
+
+
+def ensure_test_programs(progress: Progress) -> None:
+    """Build the programs of the tests that the cache lacks."""
+    missing = [name for name in TEST_MODULES if not find_test_program(name).exists()]
+    for name in missing:
+        with progress.step(f"building {name} for the tests (~1 min the first time)") as step:
+            _build_test_program(name, find_test_program(name), step)
+
+
+def _build_test_program(name: str, program: Path, step: Step) -> None:
+    program.parent.mkdir(parents=True, exist_ok=True)
+    log = program.parent / "build.log"
+    with tempfile.TemporaryDirectory(dir=program.parent) as scratch:
+        built = Path(scratch) / name
+        own = any(TEST_MODULES[name].glob("*.go"))
+        arguments = build_go_arguments(str(built), "." if own else "tool")
+        _run_go(TEST_MODULES[name], arguments, log, step)
+        built.rename(program)
+
+
 def _build_module(module: Path, target: Path, log: Path, step: Step) -> None:
-    command = [find_go(), "-C", str(module), *build_go_arguments(target)]
+    _run_go(module, build_go_arguments(f"{target}/"), log, step)
+
+
+def _run_go(module: Path, arguments: list[str], log: Path, step: Step) -> None:
+    command = [find_go(), "-C", str(module), *arguments]
     environment = {**os.environ, "CGO_ENABLED": "0"}
     with log.open("ab") as output:
         build = subprocess.Popen(command, stdout=output, stderr=output, env=environment)

@@ -1,6 +1,7 @@
-"""Writes the API reference and the chart's table of values. `--check` compares instead.
+"""Writes the API reference, the metrics and the chart's values. `--check` compares instead.
 
-The API reference comes from the generated definitions in crds/, the table from values.yaml.
+The API reference comes from the generated definitions in crds/, the metrics from the operator's
+registry, the table of values from values.yaml.
 """
 
 import re
@@ -11,6 +12,7 @@ from typing import Any
 
 import yaml
 
+from docs.generate_metrics import build_metrics_page
 from docs.generate_values import build_readme
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -163,6 +165,7 @@ def build_documents() -> dict[Path, str]:
     readme = CHART / "README.md"
     values = (CHART / "values.yaml").read_text(encoding="utf-8")
     pages[readme] = build_readme(readme.read_text(encoding="utf-8"), values)
+    pages[ROOT / "docs" / "metrics.md"] = build_metrics_page()
     return pages
 
 

@@ -112,7 +112,7 @@ def _map_schema(node: Manifest, definitions: Manifest, path: str) -> Manifest:
     ((pattern, values),) = node["patternProperties"].items()
     longest = node["propertyNames"]["maxLength"]
     rule = {
-        "rule": f"self.all(key, size(key) <= {longest} && key.matches('{pattern}'))",
+        "rule": f"self.all(key, size(key) <= {longest} && key.matches(r'{pattern}'))",
         "message": f"keys must match {pattern} and have at most {longest} characters",
     }
     return {

@@ -1,11 +1,14 @@
 """Entry point: python -m trading_operator.main."""
 
 import asyncio
+import gc
 import logging
 import sys
+from dataclasses import replace
 
 from prometheus_client import disable_created_metrics
 
+from trading_operator import __version__
 from trading_operator.api.datastore import EngineName
 from trading_operator.controllers.runtime import Runtime
 from trading_operator.engines.base import OperandSettings
@@ -13,6 +16,7 @@ from trading_operator.kopf_frame import build_frame, run_frame
 from trading_operator.kube.connection import read_connection
 from trading_operator.log_format import configure_logging
 from trading_operator.metrics import Metrics
+from trading_operator.name_servers import read_name_servers
 from trading_operator.probes import Probes
 from trading_operator.settings import Settings
 
@@ -29,13 +33,22 @@ def build_operand_settings(settings: Settings) -> OperandSettings:
     return OperandSettings(
         operator_namespace=settings.namespace,
         images={name: image for name, image in images.items() if image},
+        name_servers=_name_servers(settings),
     )
+
+
+def _name_servers(settings: Settings) -> tuple[str, ...]:
+    # Outside of a cluster ours are not those of the pods.
+    if settings.name_servers == "Any" or not settings.namespace:
+        return ()
+    return read_name_servers()
 
 
 async def run(settings: Settings) -> bool:
     """Run the operator until it is told to stop; returns whether it ended well."""
     metrics = Metrics()
-    connection = await read_connection()
+    agent = f"trading-operator/{__version__} ({settings.pod_name})"
+    connection = replace(await read_connection(), agent=agent)
     runtime = Runtime(settings, build_operand_settings(settings), connection, metrics)
     probes = Probes(metrics.registry, runtime.problems)
     frame = build_frame(runtime)
@@ -51,6 +64,7 @@ async def run(settings: Settings) -> bool:
 def main() -> None:
     """Run the operator with the settings of the environment."""
     configure_logging("INFO")
+    gc.freeze()  # what was imported stays: looking through it again and again frees nothing
     # They double the number of series and say nothing of use here.
     disable_created_metrics()  # type: ignore[no-untyped-call]
     try:

@@ -23,6 +23,10 @@ class Settings(BaseSettings):
     port: int = Field(8080, ge=0, le=65535, description="Port of /livez, /readyz, /metrics.")
     concurrency: int = Field(16, ge=1, le=256, description="Systems that are served at once.")
     requests: int = Field(24, ge=1, le=256, description="API requests in flight at once.")
+    name_servers: Literal["Cluster", "Any"] = Field(
+        "Cluster",
+        description="Which name servers the systems' pods may ask: the cluster's, or any address.",
+    )
     image_postgresql: str | None = Field(None, description="Image of PostgreSQL datastores.")
     image_timescaledb: str | None = Field(None, description="Image of TimescaleDB datastores.")
     image_redis: str | None = Field(None, description="Image of Redis datastores.")

@@ -120,8 +120,8 @@ def test_no_password_shows_in_the_objects_the_status_or_the_logs(
     assert len(passwords) == 2
     kinds = "pods,statefulsets,deployments,configmaps,tradingsystems,events"
     text = trading.kubectl("get", kinds, "-n", small.namespace, "-o", "json")
-    operator = trading.pods("trading-operator")[0]["metadata"]["name"]
-    text += trading.kubectl("logs", "-n", "trading-operator", operator)
+    for pod in trading.pods("trading-operator"):
+        text += trading.kubectl("logs", "-n", "trading-operator", pod["metadata"]["name"])
     text += trading.kubectl("logs", "-n", small.namespace, "small-db-0")
     for encoded in passwords:
         assert encoded in values

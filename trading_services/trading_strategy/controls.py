@@ -4,6 +4,7 @@ import threading
 from enum import StrEnum
 
 from trading_services.trading_strategy.book import Intent
+from trading_services.trading_strategy.trading_state import StateFile
 
 
 class DrainMode(StrEnum):
@@ -16,8 +17,9 @@ class DrainMode(StrEnum):
 class Controls:
     """Flags that the desk looks at before every decision."""
 
-    def __init__(self) -> None:
-        """Start with trading allowed."""
+    def __init__(self, state_file: StateFile | None = None) -> None:
+        """Start with all allowed that the trading state allows."""
+        self._state_file = state_file or StateFile()
         self.latched_halt: str | None = None
         self.paused = False
         self._asked_halt: str | None = None
@@ -26,8 +28,16 @@ class Controls:
 
     @property
     def halt_reason(self) -> str | None:
-        """Why entries are refused: the database's latch, or what was asked here a moment ago."""
-        return self.latched_halt or self._asked_halt
+        """Why entries are refused: the database's latch, what was asked here a moment ago, or the
+        trading state as its file has it now.
+        """
+        asked = self.latched_halt or self._asked_halt
+        return asked or self._state_file.read().entries_refused
+
+    @property
+    def exit_refusal(self) -> str | None:
+        """Why not even orders that reduce a position may be sent; a halt asked here spares them."""
+        return self._state_file.read().exits_refused
 
     def halt(self, reason: str) -> None:
         """Refuse entries from this moment on, before the desk reads the latch again."""

@@ -63,6 +63,11 @@ def without_entry(decision: Decision, reason: str) -> Decision:
     return Decision(decision.strength, reason)
 
 
+def without_order(decision: Decision, reason: str) -> Decision:
+    """Return the decision with its order, if any, turned into a Hold."""
+    return decision if decision.order is None else Decision(decision.strength, reason)
+
+
 def _decide_entry(moment: _Moment, rules: TradingRules) -> Decision:
     refusal = _entry_refusal(moment.strength, rules.signals)
     if refusal is not None:

@@ -23,7 +23,13 @@ from trading_services.trading_strategy.book import (
 from trading_services.trading_strategy.broker import Broker
 from trading_services.trading_strategy.config import StrategyConfig
 from trading_services.trading_strategy.controls import Controls
-from trading_services.trading_strategy.decisions import Decision, Trader, decide, without_entry
+from trading_services.trading_strategy.decisions import (
+    Decision,
+    Trader,
+    decide,
+    without_entry,
+    without_order,
+)
 from trading_services.trading_strategy.halts import read_halt, write_halt
 from trading_services.trading_strategy.journal import Journal
 from trading_services.trading_strategy.model_shelf import ModelShelf, choose_model
@@ -203,14 +209,21 @@ class Desk:
         parts = self._parts
         rules = parts.config.rules[book.market.timeframe]
         decision = decide(parts.trader, book, bar, score.value, rules)
-        if parts.controls.halt_reason is not None:
-            decision = without_entry(decision, "TradingHalted")
+        decision = self._without_refused(decision)
         parts.journal.write_decision(book.market, bar, score.model_id, score.value, decision)
         book = build_book_after_decision(book, bar, decision.order)
         self._replace(book)
         parts.on_decision(book.market, decision)
         if decision.order is not None:
             self._replace(self._carrier.send(book, decision.order))
+
+    def _without_refused(self, decision: Decision) -> Decision:
+        controls = self._parts.controls
+        if controls.exit_refusal is not None:
+            return without_order(decision, "TradingHalted")
+        if controls.halt_reason is not None:
+            return without_entry(decision, "TradingHalted")
+        return decision
 
     def _settle(self, book: Book) -> Book:
         """Bring the working order, if any, to where the venue has it."""
@@ -253,6 +266,7 @@ class Desk:
         return SendRules(
             valid_seconds=self._parts.config.intent_valid_seconds,
             entries_allowed=self._parts.controls.halt_reason is None and self._may_decide(),
+            exits_allowed=self._parts.controls.exit_refusal is None,
         )
 
     def _refuse_mismatches(self, plan: Reconciliation) -> None:

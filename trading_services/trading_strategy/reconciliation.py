@@ -69,6 +69,7 @@ class SendRules:
 
     valid_seconds: float | None
     entries_allowed: bool
+    exits_allowed: bool = True
 
 
 FINAL_STATES: Mapping[VenueStatus, OrderState] = {
@@ -84,7 +85,7 @@ def plan_reconciliation(
     """Compare every order of either side; an order of the venue that we do not know is a mismatch.
 
     An intent that the venue does not have is sent again while it is valid: not older than
-    `valid_seconds`, and no entry while entries are not allowed. Else it is cancelled.
+    `valid_seconds`, and no entry or exit while those are not allowed. Else it is cancelled.
     """
     known = {entry.order.request.client_order_id for entry in journal}
     at_venue = {order.request.client_order_id: order for order in venue}
@@ -151,6 +152,8 @@ def _compare_absent(entry: JournalEntry, rules: SendRules) -> Action | Mismatch 
 def _find_expiry(entry: JournalEntry, rules: SendRules) -> str | None:
     if entry.order.intent is Intent.ENTRY and not rules.entries_allowed:
         return "EntriesNotAllowed"
+    if entry.order.intent is Intent.EXIT and not rules.exits_allowed:
+        return "ExitsNotAllowed"
     if rules.valid_seconds is not None and entry.age > rules.valid_seconds:
         return "IntentExpired"
     return None

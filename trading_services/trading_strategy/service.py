@@ -25,6 +25,7 @@ from trading_services.trading_strategy.desk import Desk, DeskParts
 from trading_services.trading_strategy.journal import Journal
 from trading_services.trading_strategy.model_shelf import ModelShelf
 from trading_services.trading_strategy.routes import DeskRoutes
+from trading_services.trading_strategy.trading_state import StateFile
 from trading_services.trading_strategy.worker import StrategyMetrics, StrategyWorker
 
 
@@ -32,6 +33,7 @@ class StrategySettings(ServiceSettings):
     """The environment of trading-strategy."""
 
     models_dir: Path = Path("/app/models")
+    trading_state_file: Path | None = None
 
 
 BrokerFactory = Callable[[Runtime[StrategySettings], StrategyConfig], Broker]
@@ -64,7 +66,8 @@ def build_service(
     settings = runtime.settings
     config = read_config(settings.config_dir / "strategy_config.json", StrategyConfig)
     features = read_feature_config(settings.config_dir)
-    metrics, controls = StrategyMetrics(runtime.registry), Controls()
+    metrics = StrategyMetrics(runtime.registry)
+    controls = Controls(StateFile(settings.trading_state_file))
     shelf = ModelShelf(runtime.database, settings.models_dir, feature_schema_hash(features))
     desk = Desk(
         DeskParts(

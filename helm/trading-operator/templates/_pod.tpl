@@ -14,6 +14,8 @@
   value: {{ include "trading-operator.fullname" . }}
 - name: TRADING_OPERATOR_LOG_LEVEL
   value: {{ .Values.logLevel }}
+- name: TRADING_OPERATOR_NAME_SERVERS
+  value: {{ .Values.nameServers }}
 - name: TRADING_OPERATOR_PORT
   value: "8080"
 {{- range $engine, $settings := .Values.engines }}

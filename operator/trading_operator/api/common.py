@@ -62,9 +62,16 @@ ObjectName = Annotated[
     Field(pattern=r"^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$", min_length=1, max_length=253),
 ]
 ServiceName = Annotated[str, Field(pattern=NAME_PATTERN, min_length=1, max_length=63)]
-SecretKey = Annotated[str, Field(pattern=r"^[-._a-zA-Z0-9]+$", min_length=1, max_length=253)]
+# As the API server has it: neither `.` nor anything that begins with two dots.
+KEY_PATTERN = r"^[.]?[-_a-zA-Z0-9][-._a-zA-Z0-9]*$"
+SecretKey = Annotated[str, Field(pattern=KEY_PATTERN, min_length=1, max_length=253)]
 Image = Annotated[
-    str, Field(pattern=r"^[a-zA-Z0-9][a-zA-Z0-9._/:@-]*$", min_length=1, max_length=512)
+    str,
+    Field(
+        pattern=r"^[a-zA-Z0-9][a-zA-Z0-9._:@-]*(/[a-zA-Z0-9._:@-]+)*$",
+        min_length=1,
+        max_length=512,
+    ),
 ]
 AbsolutePath = Annotated[str, Field(pattern=PATH_PATTERN, min_length=1, max_length=256)]
 Duration = Annotated[str, Field(pattern=DURATION_PATTERN, max_length=16)]

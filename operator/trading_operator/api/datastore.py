@@ -21,8 +21,10 @@ from trading_operator.api.common import (
     rule,
     rules,
 )
+from trading_operator.api.scheduling import DisruptionBudget, Scheduling
 
 ParameterName = Annotated[str, Field(pattern=r"^[a-z][-._a-z0-9]*$", max_length=63)]
+UserId = Annotated[int, Field(ge=1, le=2147483647)]
 SqlName = Annotated[str, Field(pattern=r"^[a-z_][a-z0-9_]*$", min_length=1, max_length=63)]
 
 
@@ -129,6 +131,22 @@ class Datastore(Model):
     )
     resources: Resources = Field(
         default_factory=Resources, description="Compute resources of the pod."
+    )
+    run_as_user: UserId | None = Field(
+        None,
+        description="User id of the database in `image`; never root. Default: the engine's, for "
+        "official images the one that they are built for.",
+    )
+    run_as_group: UserId | None = Field(
+        None, description="Group id of the database and its volume. Default: as `runAsUser`."
+    )
+    scheduling: Scheduling = Field(
+        default_factory=Scheduling, description="On which nodes the pod runs."
+    )
+    disruption_budget: DisruptionBudget | None = Field(
+        None,
+        description="Whether a node drain may stop the pod, e.g. minAvailable: 1 to keep it. "
+        "Default: it may, so that a drain does not hang.",
     )
     port: Port | None = Field(
         None, description="Port of the Service. Default: the engine's own, e.g. 5432."

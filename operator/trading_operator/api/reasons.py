@@ -27,28 +27,51 @@ SECRET_NOT_FOUND = "SecretNotFound"
 SECRET_KEY_NOT_FOUND = "SecretKeyNotFound"
 CONFIG_MAP_NOT_FOUND = "ConfigMapNotFound"
 STORAGE_CLASS_NOT_FOUND = "StorageClassNotFound"
+NO_DEFAULT_STORAGE_CLASS = "NoDefaultStorageClass"
 NAME_CONFLICT = "NameConflict"
 CREDENTIALS_LOST = "CredentialsLost"
 CREDENTIALS_CHANGE = "CredentialsChange"
 MAJOR_VERSION_CHANGE = "MajorVersionChange"
 STORAGE_CLASS_CHANGE = "StorageClassChange"
 VOLUME_SHRINKS = "VolumeShrinks"
+VOLUME_CANNOT_GROW = "VolumeCannotGrow"
+ACCESS_MODE_CHANGE = "AccessModeChange"
 
 # It waits for something that comes by itself.
 WAITING_FOR_DEPENDENCY = "WaitingForDependency"
 WAITING_FOR_OPTIONAL = "WaitingForOptionalDependency"
 REPLACING_WORKLOAD = "ReplacingWorkload"
-WAITING_REASONS = frozenset({WAITING_FOR_DEPENDENCY, WAITING_FOR_OPTIONAL, REPLACING_WORKLOAD})
+WAITING_FOR_REMOVAL = "WaitingForRemoval"
+PAUSED = "Paused"
+WAITING_REASONS = frozenset(
+    {WAITING_FOR_DEPENDENCY, WAITING_FOR_OPTIONAL, REPLACING_WORKLOAD, PAUSED}
+)
+
+# It is switched off, or on its way there.
+HIBERNATED = "Hibernated"
+STOPPING = "Stopping"
+WAITING_FOR_DEPENDANTS = "WaitingForDependants"
+DELETING = "Deleting"
+STOP_DEADLINE_EXCEEDED = "StopDeadlineExceeded"
+
+# Which orders the services may send has changed.
+TRADING_STATE_CHANGED = "TradingStateChanged"
 
 # Its pods are not ready.
 PODS_STARTING = "PodsStarting"
 PODS_REFUSED = "PodsRefused"
 IMAGE_PULL_FAILED = "ImagePullFailed"
 CONTAINER_FAILED = "ContainerFailed"
+NODE_UNREACHABLE = "NodeUnreachable"
 
 # It runs with less than it should have.
 DEPENDENCY_LOST = "DependencyLost"
 WITHOUT_OPTIONAL = "WithoutOptionalDependency"
+
+# It serves, and what leads to it or works on it does not (yet).
+AUTOSCALER_FAILING = "AutoscalerFailing"
+EXTERNAL_ADDRESS_PENDING = "ExternalAddressPending"
+TLS_SECRET_NOT_FOUND = "TlsSecretNotFound"
 
 # It works and should not stay so.
 UNPINNED_IMAGE = "UnpinnedImage"

@@ -5,6 +5,7 @@ from typing import Annotated
 
 from pydantic import ConfigDict, Field
 
+from trading_operator.api.autoscaling import Autoscaling
 from trading_operator.api.common import (
     AbsolutePath,
     Argument,
@@ -21,12 +22,13 @@ from trading_operator.api.common import (
     rule,
     rules,
 )
+from trading_operator.api.exposure import Exposure, Ingress, PortName
+from trading_operator.api.scheduling import DisruptionBudget, Scheduling
 from trading_operator.api.sharing import Egress
 
 VariableName = Annotated[
     str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$", min_length=1, max_length=253)
 ]
-PortName = Annotated[str, Field(pattern=r"^[a-z]([-a-z0-9]*[a-z0-9])?$", max_length=15)]
 
 
 class Expose(StrEnum):
@@ -67,6 +69,9 @@ class ContainerPort(Model):
 
     name: PortName = Field(description="Name of the port, e.g. http.")
     port: Port = Field(description="Number of the port.")
+    service_port: Port | None = Field(
+        None, description="Number of the port on the Service, e.g. 80. Default: the same."
+    )
 
 
 class HealthCheck(Model):
@@ -154,6 +159,19 @@ class Service(Model):
         "and never two at the same time, for programs that send orders. Default: Replicated.",
     )
     replicas: int = Field(1, ge=0, le=100, description="Number of pods. Default: 1.")
+    autoscaling: Autoscaling | None = Field(
+        None,
+        description="As many pods as the load asks for, instead of `replicas`. Not for "
+        "SingleWriter.",
+    )
+    disruption_budget: DisruptionBudget | None = Field(
+        None,
+        description="How many pods a node drain leaves or takes at once. Default: one pod at a "
+        "time where there may be several, unless a ReadWriteOnce volume keeps them on one node.",
+    )
+    scheduling: Scheduling = Field(
+        default_factory=Scheduling, description="On which nodes the pods run."
+    )
     ports: list[ContainerPort] = Field(
         default_factory=list,
         max_length=16,
@@ -162,6 +180,13 @@ class Service(Model):
     )
     service_name: ServiceName | None = Field(
         None, description="Fixed name of the Service. Default: <system>-<name>."
+    )
+    exposure: Exposure = Field(
+        default_factory=Exposure,
+        description="From where the Service is reached. Default: from within the cluster.",
+    )
+    ingress: Ingress | None = Field(
+        None, description="HTTP from outside the cluster, by host name. Default: none."
     )
     health: HealthCheck | None = Field(
         None,
@@ -239,6 +264,16 @@ class Service(Model):
                 "!has(self.replicas) || self.replicas <= 1",
                 "a SingleWriter service has one pod: remove replicas or set it to 1",
                 fieldPath=".replicas",
+            ),
+            rule(
+                "!has(self.autoscaling) || !has(self.replicas)",
+                "autoscaling decides how many pods there are: remove replicas",
+                fieldPath=".replicas",
+            ),
+            rule(
+                "!has(self.autoscaling) || !has(self.workload) || self.workload != 'SingleWriter'",
+                "a SingleWriter service has one pod: remove autoscaling",
+                fieldPath=".autoscaling",
             ),
             rule(
                 "!has(self.health) || has(self.health.command) || "

@@ -5,9 +5,18 @@ from typing import Annotated
 
 from pydantic import ConfigDict, Field
 
-from trading_operator.api.common import Model, Name, ObjectName, Port, Quantity, rule, rules
+from trading_operator.api.common import (
+    KEY_PATTERN,
+    Model,
+    Name,
+    ObjectName,
+    Port,
+    Quantity,
+    rule,
+    rules,
+)
 
-FileName = Annotated[str, Field(pattern=r"^[-._a-zA-Z0-9]+$", min_length=1, max_length=253)]
+FileName = Annotated[str, Field(pattern=KEY_PATTERN, min_length=1, max_length=253)]
 
 
 class ConfigBundle(Model):
@@ -38,7 +47,9 @@ class AccessMode(StrEnum):
     """Who may mount a volume at the same time."""
 
     READ_WRITE_ONCE = "ReadWriteOnce"
+    READ_WRITE_ONCE_POD = "ReadWriteOncePod"
     READ_WRITE_MANY = "ReadWriteMany"
+    READ_ONLY_MANY = "ReadOnlyMany"
 
 
 class SharedVolume(Model):
@@ -48,7 +59,8 @@ class SharedVolume(Model):
     size: Quantity = Field(description="Size of the volume in bytes, e.g. 5Gi.")
     access_mode: AccessMode = Field(
         AccessMode.READ_WRITE_MANY,
-        description="ReadWriteMany (pods on many nodes) or ReadWriteOnce (pods on one node). "
+        description="ReadWriteMany (pods on many nodes), ReadWriteOnce (its users are kept on one "
+        "node), ReadWriteOncePod (one pod) or ReadOnlyMany (pods on many nodes, nobody writes). "
         "Default: ReadWriteMany.",
     )
     storage_class_name: ObjectName | None = Field(
@@ -79,6 +91,14 @@ class Network(Model):
         "metrics.",
         json_schema_extra={"x-kubernetes-list-type": "set"},
     )
+    ingress_namespaces: list[ObjectName] = Field(
+        default_factory=list,
+        max_length=8,
+        description="Namespaces of the ingress controllers: only their pods may reach the port of "
+        "a service that has an `ingress`. Default: everybody may, because a controller on the "
+        "node's own network comes from no namespace.",
+        json_schema_extra={"x-kubernetes-list-type": "set"},
+    )
 
 
 class Egress(Model):
@@ -86,7 +106,17 @@ class Egress(Model):
 
     cidr: Annotated[
         str, Field(pattern=r"^[0-9a-fA-F.:]+/[0-9]{1,3}$", min_length=4, max_length=49)
-    ] = Field(description="Address range, e.g. 203.0.113.0/24, or 0.0.0.0/0 for the Internet.")
+    ] = Field(
+        description="Address range, e.g. 203.0.113.0/24, or 0.0.0.0/0 for the Internet. A range "
+        "that is wider than the link-local addresses leaves them out, the cloud's instance "
+        "metadata among them; name 169.254.169.254/32 to reach it.",
+        json_schema_extra=rules(
+            rule(
+                "isCIDR(self) && cidr(self).masked() == cidr(self)",
+                "write an address range without bits beyond its prefix, e.g. 203.0.113.0/24",
+            )
+        ),
+    )
     ports: list[Port] = Field(
         min_length=1, max_length=16, description="TCP ports that may be reached there."
     )

@@ -8,6 +8,7 @@ from pydantic import ConfigDict, Field
 from trading_operator.api.common import (
     NAME_PATTERN,
     Condition,
+    Duration,
     Model,
     Name,
     ObjectName,
@@ -74,8 +75,59 @@ class Mode(StrEnum):
     LIVE = "Live"
 
 
+class TradingState(StrEnum):
+    """Which orders the services may send."""
+
+    ACTIVE = "Active"
+    REDUCE_ONLY = "ReduceOnly"
+    HALTED = "Halted"
+
+
+class VolumePolicy(StrEnum):
+    """What becomes of the volumes when the system is deleted."""
+
+    RETAIN = "Retain"
+    DELETE = "Delete"
+
+
+class Deletion(Model):
+    """How the system goes when it is deleted."""
+
+    volumes: VolumePolicy = Field(
+        VolumePolicy.RETAIN,
+        description="Retain keeps the volumes and the generated passwords that open them, Delete "
+        "deletes both with the system. A component that leaves the spec keeps its volume "
+        "either way. Default: Retain.",
+    )
+    stop_deadline: Duration = Field(
+        "2m",
+        description="How long an ordered stop (dependants first) may take when the system is "
+        "deleted; after it everything goes at once. Default: 2m.",
+    )
+
+
 class TradingSystemSpec(Model):
     """What the trading system consists of."""
+
+    paused: bool = Field(
+        False,
+        description="true: the operator only looks and reports, and writes nothing but the "
+        "status. Default: false.",
+    )
+    hibernated: bool = Field(
+        False,
+        description="true: all pods stop, dependants first; volumes, addresses and passwords "
+        "stay. Default: false.",
+    )
+    trading_state: TradingState = Field(
+        TradingState.ACTIVE,
+        description="Which orders the services may send: Active (all), ReduceOnly (only those "
+        "that reduce a position), Halted (none). Services read it as a file that "
+        "TRADING_STATE_FILE names; no pod is restarted. Default: Active.",
+    )
+    deletion: Deletion = Field(
+        default_factory=Deletion, description="How the system goes when it is deleted."
+    )
 
     mode: Mode = Field(
         Mode.PAPER,
@@ -164,6 +216,8 @@ class ComponentState(StrEnum):
     STARTING = "Starting"  # its pods are on the way
     READY = "Ready"
     DEGRADED = "Degraded"  # it served, and does not now or only in part
+    STOPPING = "Stopping"  # its pods are to go, or wait for those that use it
+    STOPPED = "Stopped"  # the system hibernates: no pod is there
 
 
 class ComponentStatus(Model):
@@ -173,7 +227,8 @@ class ComponentStatus(Model):
     kind: Annotated[str, Field(max_length=16)] = Field(description="Datastore or Service.")
     state: ComponentState = Field(
         description="Waiting (a dependency is not there yet), Blocked (something is missing that "
-        "a person must mend), Starting, Ready or Degraded (it served, and does not now)."
+        "a person must mend), Starting, Ready, Degraded (it served, and does not now), Stopping "
+        "or Stopped (the system hibernates)."
     )
     ready: int = Field(description="Pods that are ready.", ge=0)
     desired: int = Field(description="Pods that should be ready.", ge=0)
@@ -181,15 +236,34 @@ class ComponentStatus(Model):
         description="Digest of what decides this component's pods."
     )
     reason: Annotated[str, Field(max_length=128)] = Field(
-        "", description="Why it is not Ready, as one CamelCase word."
+        "", description="Why it is not Ready, or what is amiss with it, as one CamelCase word."
     )
     message: Annotated[str, Field(max_length=1024)] = Field(
-        "", description="Why it is not Ready and what mends it, for people."
+        "",
+        description="Why it is not Ready and what mends it, or where it is reached, for people.",
     )
     waiting_since: Annotated[str, Field(max_length=32)] | None = Field(
         None,
         description="Since when an optional dependency is waited for (RFC 3339, UTC).",
         json_schema_extra={"format": "date-time"},
+    )
+    volume_uid: Annotated[str, Field(max_length=64)] | None = Field(
+        None,
+        description="Uid of the volume claim that the datastore was started with: from then on no "
+        "new password is made for it.",
+    )
+
+
+COMMAND_LENGTH = 128  # of what is told of a command's value
+
+
+class HandledCommands(Model):
+    """The last value of each command (annotation) that was handled."""
+
+    adopt_rendering: Annotated[str, Field(max_length=COMMAND_LENGTH)] | None = Field(
+        None,
+        description="Value of tradingoperator.io/adopt-rendering: with it the renderings of the "
+        "operator that runs now were adopted.",
     )
 
 
@@ -202,8 +276,15 @@ class TradingSystemStatus(Model):
     revision: Annotated[str, Field(max_length=16)] = Field(
         "", description="Digest of the spec parts that decide the components."
     )
+    handled: HandledCommands | None = Field(
+        None, description="Commands that were handled, with the value that asked for them."
+    )
     components_ready: Annotated[str, Field(max_length=16)] = Field(
         "", description="Components that are Ready out of all, e.g. 5/7."
+    )
+    trading_state: Annotated[str, Field(max_length=16)] | None = Field(
+        None,
+        description="Which orders the services were told they may send: what their file says.",
     )
     components: list[ComponentStatus] = Field(
         default_factory=list,

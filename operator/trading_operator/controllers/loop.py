@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from trading_operator.api.reasons import INTERNAL_ERROR, RECONCILING, RETRYING
+from trading_operator.controllers.deletion import Farewell, seconds_to_deadline
 from trading_operator.controllers.failed_pass import failed_status
 from trading_operator.controllers.pace import Pace
 from trading_operator.controllers.parse import parse_owner
@@ -19,7 +20,8 @@ from trading_operator.kube.access import Kube
 from trading_operator.kube.cache import Key
 from trading_operator.kube.errors import ApiError, NotLeadingError
 from trading_operator.kube.events import EventPoster
-from trading_operator.kube.read import owner_exists
+from trading_operator.kube.finalizer import has_finalizer, release_finalizer
+from trading_operator.kube.read import read_owner
 from trading_operator.kube.status import write_status
 from trading_operator.kube.work_queue import WorkQueue
 from trading_operator.metrics import Metrics
@@ -38,6 +40,7 @@ _MESSAGE_LENGTH = 2048
 
 _log = logging.getLogger(__name__)
 Reconcile = Callable[[Body, datetime], Awaitable[Report]]
+End = Callable[[Body, datetime], Awaitable[Farewell]]
 
 
 @dataclass(frozen=True)
@@ -48,6 +51,7 @@ class Loop:
     systems: Systems
     queue: WorkQueue[Key]
     reconcile: Reconcile
+    end: End
     events: EventPoster
     metrics: Metrics
     pace: Pace = field(default_factory=Pace)
@@ -75,6 +79,7 @@ class Loop:
             result = await self._try_pass(key)
         except Exception:
             _log.exception("pass failed", extra={"system": key})
+            self.metrics.failures.labels(INTERNAL_ERROR).inc()
             result = self._retry(key, "error", {})
         self.metrics.reconciles.labels(result).inc()
         self.metrics.reconcile_seconds.observe(time.monotonic() - started)
@@ -86,22 +91,47 @@ class Loop:
         except NotLeadingError:
             return "not_leading"  # the next leader looks at every system
         except TimeoutError:
+            self.metrics.failures.labels("Timeout").inc()
             return await self._retry_told(key, "timeout", f"no end after {PASS_SECONDS} s")
         except ApiError as error:
+            self.metrics.failures.labels(error.reason).inc()
             return await self._retry_told(key, "api_error", str(error))
 
     async def _pass(self, key: Key) -> str:
         body = self.systems.get(key)
-        if body is None or "deletionTimestamp" in body["metadata"]:
-            return "gone"  # its children go by their owner references
+        if body is None:
+            return "gone"
+        if "deletionTimestamp" in body["metadata"]:
+            return await self._end(key, body)
         if not await self._still_there(key, body):
             return "gone"
         result, report = await self._reconcile(key, body)
+        if report.body is not None:
+            body = report.body
+            self.systems.store(body)
         held = self._held(key, body, report.status)
         if held is None:
             await self._report(key, body, report.status)
         self._schedule(key, report.due_in, held)
         return result
+
+    async def _end(self, key: Key, body: Body) -> str:
+        """Go on with the ordered stop of a deleted system; then all goes by owner references."""
+        if not has_finalizer(body):
+            return "gone"
+        now = datetime.now(UTC)
+        # However the pass ends: nothing is waited for past the deadline.
+        self.queue.wake_after(key, max(1.0, seconds_to_deadline(body, now)))
+        farewell = await self.end(body, now)
+        self.queue.settle(key)
+        if farewell.report is not None:
+            await self._report(key, body, farewell.report.status)
+            self._schedule(key, farewell.report.due_in)
+            return "stopping"
+        if farewell.event is not None:
+            self.events.post(body, [farewell.event])
+        await release_finalizer(self.kube.transport, body)
+        return "gone"
 
     async def _reconcile(self, key: Key, body: Body) -> tuple[str, Report]:
         now, previous = datetime.now(UTC), body.get("status")
@@ -114,6 +144,7 @@ class Loop:
         except ApiError as error:
             if not error.refused:
                 raise
+            self.metrics.failures.labels(error.reason).inc()
             failure = (error.reason, f"the API server refuses: {error.message}")
             status = failed_status(previous, generation, failure, now)
             return "refused", Report(status, REFUSED_SECONDS)
@@ -134,7 +165,7 @@ class Loop:
 
     async def _report_trouble(self, key: Key, error: str) -> None:
         body = self.systems.get(key)
-        if body is None or "deletionTimestamp" in body["metadata"]:
+        if body is None or ("deletionTimestamp" in body["metadata"] and not has_finalizer(body)):
             return
         message = f"tried again and again, the last time: {error}"[:_MESSAGE_LENGTH]
         generation = body["metadata"].get("generation", 0)
@@ -154,11 +185,15 @@ class Loop:
         if key not in self.kube.cache.bereft:
             return True
         owner = parse_owner(body)
-        there = await owner_exists(self.kube, owner)
+        live = await read_owner(self.kube, owner)
         self.kube.cache.bereft.discard(key)
-        if not there:
+        if live is None:
             self.systems.remove(key, owner.uid)
-        return there
+        elif "deletionTimestamp" in live["metadata"]:
+            self.systems.take_event(None, live)  # the watch has not said so yet
+        else:
+            return True
+        return False
 
     async def _report(self, key: Key, body: Body, status: dict[str, Any]) -> None:
         try:

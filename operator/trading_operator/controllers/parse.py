@@ -1,9 +1,12 @@
 """Body -> typed spec, once, at the edge."""
 
+from collections.abc import Iterator, Mapping
+
 from pydantic import ValidationError
 
-from trading_operator.api.trading_system import TradingSystemSpec
+from trading_operator.api.trading_system import COMMAND_LENGTH, TradingSystemSpec
 from trading_operator.controllers.systems import Body
+from trading_operator.manifests.metadata import COMMAND_PREFIX
 from trading_operator.plan.types import InvalidSpecError, Owner
 
 
@@ -17,6 +20,7 @@ def parse_owner(body: Body) -> Owner:
         namespace=metadata["namespace"],
         uid=metadata["uid"],
         generation=metadata.get("generation", 0),
+        commands=dict(_commands(metadata.get("annotations") or {})),
     )
 
 
@@ -29,6 +33,12 @@ def parse_spec(body: Body) -> TradingSystemSpec:
         raise InvalidSpecError(
             _path(first["loc"]), first["msg"], "see kubectl explain tradingsystem.spec"
         ) from error
+
+
+def _commands(annotations: Mapping[str, str]) -> Iterator[tuple[str, str]]:
+    for name, value in annotations.items():
+        if name.startswith(COMMAND_PREFIX):
+            yield name.removeprefix(COMMAND_PREFIX), value[:COMMAND_LENGTH]
 
 
 def _path(location: tuple[str | int, ...]) -> str:

@@ -6,9 +6,17 @@ import functools
 import logging
 import time
 import uuid
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
+from dataclasses import replace
 
+from trading_operator import __version__
+from trading_operator.controllers.deletion import end_trading_system
 from trading_operator.controllers.loop import Loop
+from trading_operator.controllers.system_metrics import (
+    count_conditions,
+    read_conditions,
+    read_hibernated,
+)
 from trading_operator.controllers.systems import Systems, key_of_body
 from trading_operator.controllers.trading_system import reconcile_trading_system
 from trading_operator.engines.base import OperandSettings
@@ -23,7 +31,7 @@ from trading_operator.kube.named import NamedReader
 from trading_operator.kube.resources import CHILDREN, PODS, TRADING_SYSTEMS
 from trading_operator.kube.transport import METADATA_LIST, Call, Transport
 from trading_operator.kube.work_queue import WorkQueue
-from trading_operator.metrics import Metrics
+from trading_operator.metrics import Metrics, Rows
 from trading_operator.settings import Settings
 
 AUDIT_SECONDS = 300.0
@@ -52,14 +60,15 @@ class Runtime:
         metrics: Metrics,
     ) -> None:
         self.settings = settings
-        self.connection = connection
         self.metrics = metrics
         self.failed = False
         self.queue: WorkQueue[Key] = WorkQueue()
         self.systems = Systems(self.queue.wake, self._forget)
-        self.transport = Transport(connection, metrics, settings.requests)
+        terms = _terms(settings)
+        self.connection = replace(connection, unacknowledged=terms.unacknowledged)
+        self.transport = Transport(self.connection, metrics, settings.requests)
         self.kube = Kube(self.transport, Cache(self._wake), NamedReader(self.transport))
-        self.elector = Elector(self.transport, _terms(settings))
+        self.elector = Elector(self.transport, terms)
         self.transport.fence_writes(self.elector.leads)
         self.events = EventPoster(self.transport, settings.pod_name, metrics)
         self.informers = self._build_informers()
@@ -68,6 +77,7 @@ class Runtime:
             systems=self.systems,
             queue=self.queue,
             reconcile=functools.partial(reconcile_trading_system, self.kube, operand),
+            end=functools.partial(end_trading_system, self.kube, operand),
             events=self.events,
             metrics=metrics,
         )
@@ -101,6 +111,7 @@ class Runtime:
         return found
 
     async def _lead(self) -> None:
+        self.metrics.leads.inc()
         await asyncio.gather(*(informer.synced.wait() for informer in self.informers))
         async with asyncio.TaskGroup() as group:
             group.create_task(self.loop.run(self.settings.concurrency))
@@ -126,10 +137,28 @@ class Runtime:
         ]
 
     def _bind_gauges(self) -> None:
-        self.metrics.queue_depth.set_function(lambda: self.queue.depth)
-        self.metrics.queue_oldest.set_function(lambda: self.queue.oldest)
+        # The queue of a standby fills without anybody who would take from it.
+        leads = self.elector.leads
+        self.metrics.queue_depth.set_function(lambda: self.queue.depth if leads() else 0)
+        self.metrics.queue_oldest.set_function(lambda: self.queue.oldest if leads() else 0)
         self.metrics.systems.set_function(lambda: len(self.systems))
-        self.metrics.leader.set_function(lambda: float(self.elector.leads()))
+        self.metrics.leader.set_function(lambda: float(leads()))
+        self.metrics.build.labels(__version__).set(1)
+        self.metrics.watch_silence.read_from(self._read_silence)
+        self.metrics.cache_objects.read_from(self._read_cache)
+        self.metrics.systems_by_condition.read_from(self._told(count_conditions))
+        self.metrics.system_condition.read_from(self._told(read_conditions))
+        self.metrics.system_hibernated.read_from(self._told(read_hibernated))
+
+    def _read_silence(self) -> Rows:
+        return [(informer.watched, informer.silence()) for informer in self.informers]
+
+    def _read_cache(self) -> Rows:
+        return [((kind,), count) for kind, count in self.kube.cache.count_by_kind().items()]
+
+    def _told(self, read: Callable[[Systems], Rows]) -> Callable[[], Rows]:
+        """Build a reader that tells of the systems while this replica leads, else nothing."""
+        return lambda: read(self.systems) if self.elector.leads() else ()
 
     def _wake(self, key: Key) -> None:
         if self.systems.get(key) is not None:

@@ -16,6 +16,7 @@ class OperandSettings:
 
     operator_namespace: str = ""  # "" outside of a cluster: no policy lets it in
     images: Mapping[EngineName, str] = field(default_factory=dict)  # replace the default version's
+    name_servers: tuple[str, ...] = ()  # addresses of the cluster's; none: every one may be asked
 
 
 @dataclass(frozen=True)
@@ -44,6 +45,7 @@ class SecretRequest:
     """A Secret with generated values that must exist; made once and never overwritten."""
 
     manifest: Manifest  # without data
+    claim: str  # name of the volume claim that it opens and goes with
     username: str
     fields: Mapping[str, str]  # further keys; `{password}` in a value is filled in
 

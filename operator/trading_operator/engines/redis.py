@@ -22,6 +22,7 @@ _RESERVED = {
     "daemonize": "remove it",
     "include": "remove it and use parameters",
     "aclfile": "remove it and use credentials",
+    "user": "remove it and use credentials",
 }
 # The password is read from its file into a file in memory: it is never an argument or a variable
 # of the server. The settings come as arguments, one line of the configuration each.

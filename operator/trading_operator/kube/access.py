@@ -7,6 +7,7 @@ from trading_operator.kube.cache import Cache, Key
 from trading_operator.kube.contests import Contests
 from trading_operator.kube.named import NamedReader
 from trading_operator.kube.refusals import Refusals
+from trading_operator.kube.revision_memory import RevisionMemory
 from trading_operator.kube.transport import Transport
 from trading_operator.plan.types import Ref
 
@@ -51,6 +52,7 @@ class Kube:
     refusals: Refusals = field(default_factory=Refusals)
     foreign: Foreign = field(default_factory=Foreign)
     contests: Contests = field(default_factory=Contests)
+    revisions: RevisionMemory = field(default_factory=RevisionMemory)
 
     def forget(self, key: Key) -> None:
         """Drop what is remembered of a system that is gone."""
@@ -58,3 +60,4 @@ class Kube:
         self.refusals.forget(key)
         self.foreign.forget(key)
         self.contests.forget(key)
+        self.revisions.forget(key)

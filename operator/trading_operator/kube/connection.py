@@ -1,6 +1,7 @@
 """Where the API server is and how it is talked to, as the official client reads it."""
 
 import os
+import socket
 import ssl
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
@@ -19,18 +20,33 @@ class Connection:
     server: str
     configuration: Configuration
     ssl_context: ssl.SSLContext | bool
+    agent: str = "trading-operator"
+    # Seconds after which a connection breaks whose bytes nobody confirms; None: the kernel's own.
+    unacknowledged: float | None = None
 
     def open_session(self, connections: int = 0) -> aiohttp.ClientSession:
         """Open a session that authorizes each request; 0 connections means no limit."""
         connector = aiohttp.TCPConnector(
-            limit=connections, ssl=self.ssl_context, keepalive_timeout=90, ttl_dns_cache=60
+            limit=connections,
+            ssl=self.ssl_context,
+            keepalive_timeout=90,
+            ttl_dns_cache=60,
+            socket_factory=self._open_socket,
         )
         return aiohttp.ClientSession(
             connector=connector,
             middlewares=(self._authorize,),
-            headers={"User-Agent": "trading-operator"},
+            headers={"User-Agent": self.agent},
             proxy=self.configuration.proxy,
         )
+
+    def _open_socket(self, address: aiohttp.AddrInfoType) -> socket.socket:
+        family, kind, protocol, _, _ = address
+        opened = socket.socket(family, kind, protocol)
+        if self.unacknowledged is not None and hasattr(socket, "TCP_USER_TIMEOUT"):
+            milliseconds = round(self.unacknowledged * 1000)
+            opened.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, milliseconds)
+        return opened
 
     async def _authorize(
         self, request: aiohttp.ClientRequest, handler: Handler

@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from trading_operator.kube.cache import Key
 from trading_operator.kube.refusals import fingerprint
@@ -10,39 +10,56 @@ from trading_operator.plan.types import Manifest, Ref
 
 TRIES = 3
 WINDOW_SECONDS = 60.0
+LONGEST_SECONDS = 600.0
 Monotonic = Callable[[], float]
 
 
 @dataclass(frozen=True)
 class _Contest:
     manifest: bytes
-    times: tuple[float, ...]
+    times: tuple[float, ...] = ()  # at which the change was carried out
+    lost: int = 0  # how often it was given up
+    until: float = float("-inf")  # when it may be tried again
 
 
 class Contests:
-    """When the same change of the same object was carried out, by system."""
+    """When the same change of the same object was carried out, by system.
+
+    After three within a window it is given up for a while. From then on one try that does not
+    hold for a window is enough to give up, for twice as long; one that holds ends the contest.
+    """
 
     def __init__(self, clock: Monotonic = time.monotonic) -> None:
         self._clock = clock
         self._known: dict[Key, dict[Ref, _Contest]] = {}
 
     def is_contested(self, key: Key, ref: Ref, manifest: Manifest) -> bool:
-        """Tell whether this very change was carried out too often of late."""
-        return len(self._recent(key, ref, fingerprint(manifest))) >= TRIES
+        """Tell whether this very change is given up for now, because it does not hold."""
+        contest, now = self._contest(key, ref, manifest), self._clock()
+        if now < contest.until:
+            return True
+        recent = [each for each in contest.times if each > now - WINDOW_SECONDS]
+        if len(recent) < (1 if contest.lost else TRIES):
+            return False
+        pause = min(LONGEST_SECONDS, WINDOW_SECONDS * 2**contest.lost)
+        given_up = replace(contest, times=(), lost=contest.lost + 1, until=now + pause)
+        self._known[key][ref] = given_up
+        return True
 
     def add(self, key: Key, ref: Ref, manifest: Manifest) -> None:
         """Count a change that was carried out."""
-        wanted = fingerprint(manifest)
-        times = (*self._recent(key, ref, wanted), self._clock())
-        self._known.setdefault(key, {})[ref] = _Contest(wanted, times)
+        contest, now = self._contest(key, ref, manifest), self._clock()
+        recent = tuple(each for each in contest.times if each > now - WINDOW_SECONDS)
+        if contest.times and not recent:
+            contest = _Contest(contest.manifest)  # the one before has held
+        counted = replace(contest, times=(*recent, now))
+        self._known.setdefault(key, {})[ref] = counted
 
     def forget(self, key: Key) -> None:
         """Forget a system."""
         self._known.pop(key, None)
 
-    def _recent(self, key: Key, ref: Ref, wanted: bytes) -> tuple[float, ...]:
-        contest = self._known.get(key, {}).get(ref)
-        if contest is None or contest.manifest != wanted:
-            return ()
-        oldest = self._clock() - WINDOW_SECONDS
-        return tuple(each for each in contest.times if each > oldest)
+    def _contest(self, key: Key, ref: Ref, manifest: Manifest) -> _Contest:
+        wanted = fingerprint(manifest)
+        known = self._known.get(key, {}).get(ref)
+        return known if known is not None and known.manifest == wanted else _Contest(wanted)

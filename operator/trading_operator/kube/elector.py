@@ -15,7 +15,16 @@ from trading_operator.kube.resources import LEASES
 from trading_operator.kube.transport import Call, Transport
 
 Monotonic = Callable[[], float]
+# Goes on while the machine sleeps; absent outside of Linux.
+_CLOCK = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
+# Looked at this many seconds after a Lease ran out, so that it surely has.
+_LATE_SECONDS = 0.02
 _log = logging.getLogger(__name__)
+
+
+def read_clock() -> float:
+    """Return seconds of a clock that nobody sets and that a stopped process does not stop."""
+    return time.clock_gettime(_CLOCK)
 
 
 @dataclass(frozen=True)
@@ -37,22 +46,30 @@ class Terms:
         """Seconds that one request may take, and the pause between two renewals."""
         return self.lease / 6
 
+    @property
+    def unacknowledged(self) -> float:
+        """Seconds after which the kernel gives up on bytes that the API server does not confirm.
+
+        A write is sent before `renew` is over: with this it arrives before `lease` is, or never.
+        """
+        return self.lease / 4
+
 
 class Elector:
     """Takes the Lease when it is free, keeps it, and gives it back at the end.
 
     Another's Lease counts as free when this process has not seen it change for its whole
-    duration: no clock is compared with another machine's.
+    duration, also when it is deleted: no clock is compared with another machine's, and its holder
+    may not know yet.
     """
 
-    def __init__(
-        self, transport: Transport, terms: Terms, clock: Monotonic = time.monotonic
-    ) -> None:
+    def __init__(self, transport: Transport, terms: Terms, clock: Monotonic = read_clock) -> None:
         self._transport = transport
         self._terms = terms
         self._clock = clock
         self._lease: dict[str, Any] | None = None
-        self._seen = clock()
+        self._seen: dict[str, Any] = {}  # what the Lease said last, also after its deletion
+        self._taken_until = float("-inf")  # by another, as far as this process has seen
         self._valid_until = float("-inf")
 
     def leads(self) -> bool:
@@ -72,8 +89,13 @@ class Elector:
         while True:
             if await self._try_hold():
                 break
-            await asyncio.sleep(self._terms.attempt * random.uniform(0.8, 1.2))
+            await asyncio.sleep(self._pause())
         _log.info("leading", extra={"identity": self._terms.identity})
+
+    def _pause(self) -> float:
+        pause = self._terms.attempt * random.uniform(0.8, 1.2)
+        left = self._taken_until - self._clock()
+        return min(pause, left + _LATE_SECONDS) if left > 0 else pause
 
     async def _while_held(self, lead: Callable[[], Awaitable[None]]) -> None:
         work = asyncio.ensure_future(lead())
@@ -105,7 +127,7 @@ class Elector:
     async def _try_hold(self) -> bool:
         started = self._clock()
         try:
-            held = await self._write_claim()
+            held = await self._claim_twice()
         except ApiError as error:
             self._lease = None if error.status in (404, 409) else self._lease
             _log.warning("lease request failed", extra={"error": str(error)})
@@ -114,15 +136,24 @@ class Elector:
         self._valid_until = started + self._terms.renew if held else float("-inf")
         return held
 
+    async def _claim_twice(self) -> bool:
+        try:
+            return await self._write_claim()
+        except ApiError as error:
+            if error.status not in (404, 409):
+                raise
+        self._lease = None  # changed or deleted under us: read at once, it may be another's
+        return await self._write_claim()
+
     async def _write_claim(self) -> bool:
         if self._lease is None or not self._is_ours(self._lease):
             await self._read()
+        if not self._is_free():
+            return False
         if self._lease is None:
             self._keep(await self._send("create", self._claim({"metadata": {}, "spec": {}})))
-        elif self._is_free(self._lease):
-            self._keep(await self._send("update", self._claim(self._lease)))
         else:
-            return False
+            self._keep(await self._send("update", self._claim(self._lease)))
         return True
 
     async def _read(self) -> None:
@@ -134,19 +165,19 @@ class Elector:
             self._lease = None
 
     def _keep(self, lease: dict[str, Any]) -> None:
-        if self._lease is None or lease["spec"] != self._lease["spec"]:
-            self._seen = self._clock()
-        self._lease = lease
+        spec = lease["spec"]
+        if not spec.get("holderIdentity") or self._is_ours(lease):
+            self._taken_until = float("-inf")
+        elif self._seen != spec:
+            duration = spec.get("leaseDurationSeconds") or self._terms.lease
+            self._taken_until = self._clock() + duration
+        self._lease, self._seen = lease, spec
 
     def _is_ours(self, lease: dict[str, Any]) -> bool:
         return bool(lease["spec"].get("holderIdentity") == self._terms.identity)
 
-    def _is_free(self, lease: dict[str, Any]) -> bool:
-        spec = lease["spec"]
-        if not spec.get("holderIdentity") or self._is_ours(lease):
-            return True
-        duration = spec.get("leaseDurationSeconds") or self._terms.lease
-        return self._clock() - self._seen > duration
+    def _is_free(self) -> bool:
+        return self._clock() >= self._taken_until
 
     def _claim(self, lease: dict[str, Any]) -> dict[str, Any]:
         now, spec = _now(), dict(lease["spec"])

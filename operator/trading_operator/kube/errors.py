@@ -5,6 +5,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+INVALID = 422
+
 
 @dataclass(frozen=True)
 class Cause:

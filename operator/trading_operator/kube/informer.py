@@ -13,7 +13,6 @@ from trading_operator.kube.cache import Cache
 from trading_operator.kube.errors import ApiError, parse_error
 from trading_operator.kube.resources import Resource
 from trading_operator.kube.transport import Call, Transport
-from trading_operator.manifests.metadata import MANAGED_BY_SELECTOR
 from trading_operator.metrics import Metrics
 
 PAGE = 500
@@ -67,8 +66,17 @@ class Informer:
     def health(self) -> WatchHealth:
         """Tell whether this watch can be relied on now."""
         name = f"{self._resource.plural} in {self._namespace or 'all namespaces'}"
-        silent = time.monotonic() - self._heard
-        return WatchHealth(name, self.synced.is_set(), silent > STALLED_SECONDS, self._error)
+        stalled = self.silence() > STALLED_SECONDS
+        return WatchHealth(name, self.synced.is_set(), stalled, self._error)
+
+    @property
+    def watched(self) -> tuple[str, str]:
+        """Return the resource and the namespace that are watched; "" means all namespaces."""
+        return self._resource.plural, self._namespace or ""
+
+    def silence(self) -> float:
+        """Return the seconds since the API server said something."""
+        return time.monotonic() - self._heard
 
     async def run(self) -> None:
         """List and watch for ever."""
@@ -136,7 +144,7 @@ class Informer:
 
     async def _page_list(self) -> None:
         items: list[dict[str, Any]] = []
-        params = {"labelSelector": MANAGED_BY_SELECTOR, "limit": str(PAGE)}
+        params = {"labelSelector": self._resource.selector, "limit": str(PAGE)}
         while True:
             call = Call("list", self._resource, self._namespace, params=params)
             page = await self._transport.send(call)
@@ -161,7 +169,7 @@ class Informer:
 
     def _watch_params(self, **more: str) -> dict[str, str]:
         return {
-            "labelSelector": MANAGED_BY_SELECTOR,
+            "labelSelector": self._resource.selector,
             "allowWatchBookmarks": "true",
             # Spread, so that not all watches of all replicas end at the same time.
             "timeoutSeconds": str(random.randint(240, 420)),

@@ -12,6 +12,7 @@ from typing import Any
 from trading_operator.kube.errors import ApiError
 from trading_operator.kube.resources import CONFIG_MAPS, SECRETS, STORAGE_CLASSES, Resource
 from trading_operator.kube.transport import Call, Transport
+from trading_operator.manifests.volume_claim import CLAIM_KIND
 from trading_operator.plan.types import SecretFacts
 
 KNOWN_SECONDS = 60.0
@@ -35,6 +36,7 @@ class StorageClasses:
 
     names: frozenset[str] | None
     default: str | None
+    fixed: frozenset[str] = frozenset()  # whose volumes cannot grow
 
 
 @dataclass
@@ -117,7 +119,9 @@ class NamedReader:
             return StorageClasses(None, None)
         items = answer["items"]
         names = frozenset(item["metadata"]["name"] for item in items)
-        return StorageClasses(names, next(filter(None, map(_default_name, items)), None))
+        fixed = (item["metadata"]["name"] for item in items if not item.get("allowVolumeExpansion"))
+        default = next(filter(None, map(_default_name, items)), None)
+        return StorageClasses(names, default, frozenset(fixed))
 
     async def _recall(self, resource: Resource, namespace: str, name: str) -> _Memory:
         place = (resource.kind, namespace, name)
@@ -145,8 +149,13 @@ def _secret_facts(secret: Mapping[str, Any]) -> SecretFacts:
     data = secret.get("data") or {}
     metadata = secret["metadata"]
     digest = _digest((key, base64.b64decode(value)) for key, value in data.items())
+    owners = metadata.get("ownerReferences") or ()
     return SecretFacts(
-        metadata["name"], frozenset(data), digest, dict(metadata.get("labels") or {})
+        metadata["name"],
+        frozenset(data),
+        digest,
+        dict(metadata.get("labels") or {}),
+        frozenset(each["uid"] for each in owners if each["kind"] == CLAIM_KIND),
     )
 
 

@@ -1,9 +1,14 @@
 """Pod as the API server sends it -> the few facts that plans and statuses need."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from trading_operator.manifests.metadata import COMPONENT, REVISION_ANNOTATION
+from trading_operator.api.reasons import NODE_UNREACHABLE
+from trading_operator.manifests.metadata import (
+    COMPONENT,
+    REVISION_ANNOTATION,
+    TRADING_STATE_ANNOTATION,
+)
 from trading_operator.plan.types import PodFacts
 
 MESSAGE_LENGTH = 512
@@ -16,6 +21,7 @@ _Reason = tuple[str, str]
 def read_pod_facts(pod: Mapping[str, Any]) -> PodFacts:
     """Build the facts of a pod."""
     metadata, status = pod["metadata"], pod.get("status") or {}
+    annotations = metadata.get("annotations") or {}
     containers = [
         *(status.get("initContainerStatuses") or ()),
         *(status.get("containerStatuses") or ()),
@@ -23,10 +29,13 @@ def read_pod_facts(pod: Mapping[str, Any]) -> PodFacts:
     main = status.get("containerStatuses") or ()
     ready = _condition(status, "Ready").get("status") == "True"
     reason, message = ("", "") if ready else _why_not_ready(status, containers)
+    if _is_lost(status, main, ready):
+        node = pod.get("spec", {}).get("nodeName", "")
+        reason, message = NODE_UNREACHABLE, f"pod {metadata['name']}: node {node} does not answer"
     return PodFacts(
         name=metadata["name"],
         component=(metadata.get("labels") or {}).get(COMPONENT, ""),
-        revision=(metadata.get("annotations") or {}).get(REVISION_ANNOTATION, ""),
+        revision=annotations.get(REVISION_ANNOTATION, ""),
         phase=status.get("phase", "Pending"),
         ready=ready,
         deleting="deletionTimestamp" in metadata,
@@ -34,7 +43,24 @@ def read_pod_facts(pod: Mapping[str, Any]) -> PodFacts:
         reason=reason,
         message=message[:MESSAGE_LENGTH],
         started=bool(main) and all(container.get("started") for container in main),
+        trading_state=annotations.get(TRADING_STATE_ANNOTATION, ""),
+        controlled=_is_controlled(metadata),
     )
+
+
+def _is_lost(status: Mapping[str, Any], main: Sequence[Mapping[str, Any]], ready: bool) -> bool:
+    """Tell whether the pod's node has fallen silent: nobody says what its containers do now.
+
+    The cluster marks such a pod as not ready, and later deletes it, without a word of its kubelet,
+    whose last report was that all is well.
+    """
+    if ready or not main or not all(container.get("ready") for container in main):
+        return False
+    return status.get("phase") == "Running"
+
+
+def _is_controlled(metadata: Mapping[str, Any]) -> bool:
+    return any(each.get("controller") for each in metadata.get("ownerReferences") or ())
 
 
 def _why_not_ready(status: Mapping[str, Any], containers: list[Mapping[str, Any]]) -> _Reason:

@@ -1,18 +1,21 @@
 """Gathers what a plan starts from."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from trading_operator.kube.access import FOREIGN_SECONDS, Kube
-from trading_operator.kube.cache import Key
+from trading_operator.kube.cache import Entry, Key
 from trading_operator.kube.errors import ApiError
+from trading_operator.kube.ownership import is_labelled, is_owned
 from trading_operator.kube.resources import BY_KIND, SECRETS, TRADING_SYSTEMS
 from trading_operator.kube.transport import Call
-from trading_operator.manifests.metadata import MANAGED_BY, OPERATOR_NAME, PART_OF
+from trading_operator.manifests.volume_claim import CLAIM_KIND
 from trading_operator.plan.references import References
-from trading_operator.plan.types import Observed, Owner, Ref
+from trading_operator.plan.stored_revision import read_revision
+from trading_operator.plan.types import Observed, Owner, Ref, StoredRevision
+from trading_operator.plan.volumes import data_claim_name
 
 
 @dataclass(frozen=True)
@@ -35,7 +38,8 @@ async def read_observed(
     key = key_of(owner)
     children = kube.cache.children(key, owner.uid)
     for secret, workload in references.openers.items():
-        if workload not in children:
+        claim = Ref(CLAIM_KIND, data_claim_name(workload.name))
+        if not {workload, claim} <= children.keys():
             # A volume's first start decides by this Secret: no memory of a minute ago will do.
             kube.named.expire(SECRETS, owner.namespace, secret)
     named, classes, _ = await asyncio.gather(
@@ -49,26 +53,34 @@ async def read_observed(
         children={ref: entry.manifest for ref, entry in children.items()},
         foreign=foreign,
         pods=kube.cache.pods(key),
+        revisions=kube.revisions.complete(key, owner.uid, _revisions(owner, children.values())),
         secrets=named.secrets,
         config_maps=frozenset(named.config_maps),
         config_digests={name: facts.digest for name, facts in named.config_maps.items()},
         storage_classes=classes.names,
         default_storage_class=classes.default,
-        waiting_since=_waiting_since(previous),
+        fixed_classes=classes.fixed,
+        waiting_since=_told(previous, "waitingSince"),
+        opened=_told(previous, "volumeUid"),
     )
     return Gathered(observed, _soonest(named.fresh_for, FOREIGN_SECONDS if foreign else None))
 
 
-async def owner_exists(kube: Kube, owner: Owner) -> bool:
-    """Ask the API server whether the system is still there."""
+def _revisions(owner: Owner, children: Iterable[Entry]) -> Iterator[StoredRevision]:
+    for entry in children:
+        if entry.packed is not None and is_owned(owner, entry.manifest):
+            yield read_revision(entry.manifest, entry.packed)
+
+
+async def read_owner(kube: Kube, owner: Owner) -> Mapping[str, Any] | None:
+    """Ask the API server for the system as it is; None when it is gone. Raises ApiError."""
     try:
         body = await kube.transport.send(Call("get", TRADING_SYSTEMS, owner.namespace, owner.name))
     except ApiError as error:
         if error.status != 404:
             raise
-        return False
-    metadata = body["metadata"]
-    return metadata["uid"] == owner.uid and "deletionTimestamp" not in metadata
+        return None
+    return body if body["metadata"]["uid"] == owner.uid else None
 
 
 async def _look_again_at_foreign(kube: Kube, owner: Owner) -> None:
@@ -87,17 +99,13 @@ async def _is_taken(kube: Kube, owner: Owner, ref: Ref) -> bool:
         if error.status != 404:
             raise
         return False
-    metadata = live["metadata"]
-    labels = metadata.get("labels") or {}
-    references = metadata.get("ownerReferences") or ()
-    labelled = labels.get(MANAGED_BY) == OPERATOR_NAME and labels.get(PART_OF) == owner.name
-    owned = any(reference.get("uid") == owner.uid for reference in references)
-    return not (owned or (labelled and not references))
+    references = live["metadata"].get("ownerReferences") or ()
+    return not (is_owned(owner, live) or (is_labelled(owner, live) and not references))
 
 
-def _waiting_since(previous: Mapping[str, Any] | None) -> dict[str, str]:
+def _told(previous: Mapping[str, Any] | None, field: str) -> dict[str, str]:
     components = (previous or {}).get("components") or ()
-    return {each["name"]: each["waitingSince"] for each in components if each.get("waitingSince")}
+    return {each["name"]: each[field] for each in components if each.get(field)}
 
 
 def _soonest(*seconds: float | None) -> float | None:

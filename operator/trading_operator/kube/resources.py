@@ -4,6 +4,8 @@ from dataclasses import dataclass
 
 from trading_operator.api.common import API_VERSION
 from trading_operator.api.trading_system import KIND, PLURAL
+from trading_operator.manifests.controller_revision import KIND as REVISION_KIND
+from trading_operator.manifests.metadata import COMPONENT, MANAGED_BY_SELECTOR
 
 
 @dataclass(frozen=True)
@@ -14,6 +16,7 @@ class Resource:
     api_version: str
     plural: str
     namespaced: bool = True
+    selector: str = MANAGED_BY_SELECTOR  # of the objects that are watched
 
     def path(
         self, namespace: str | None = None, name: str | None = None, subresource: str | None = None
@@ -36,7 +39,18 @@ PODS = Resource("Pod", "v1", "pods")
 DEPLOYMENTS = Resource("Deployment", "apps/v1", "deployments")
 STATEFUL_SETS = Resource("StatefulSet", "apps/v1", "statefulsets")
 NETWORK_POLICIES = Resource("NetworkPolicy", "networking.k8s.io/v1", "networkpolicies")
+INGRESSES = Resource("Ingress", "networking.k8s.io/v1", "ingresses")
+AUTOSCALERS = Resource("HorizontalPodAutoscaler", "autoscaling/v2", "horizontalpodautoscalers")
+DISRUPTION_BUDGETS = Resource("PodDisruptionBudget", "policy/v1", "poddisruptionbudgets")
+# Those of StatefulSets carry the component of their pods' template.
+REVISIONS = Resource(
+    REVISION_KIND,
+    "apps/v1",
+    "controllerrevisions",
+    selector=f"{MANAGED_BY_SELECTOR},!{COMPONENT}",
+)
 STORAGE_CLASSES = Resource("StorageClass", "storage.k8s.io/v1", "storageclasses", namespaced=False)
+NAMESPACES = Resource("Namespace", "v1", "namespaces", namespaced=False)
 LEASES = Resource("Lease", "coordination.k8s.io/v1", "leases")
 EVENTS = Resource("Event", "events.k8s.io/v1", "events")
 TRADING_SYSTEMS = Resource(KIND, API_VERSION, PLURAL)
@@ -46,6 +60,10 @@ CHILDREN = (
     SERVICES,
     CLAIMS,
     NETWORK_POLICIES,
+    INGRESSES,
+    AUTOSCALERS,
+    DISRUPTION_BUDGETS,
+    REVISIONS,
     STATEFUL_SETS,
     DEPLOYMENTS,
 )

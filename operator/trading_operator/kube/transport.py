@@ -1,6 +1,7 @@
 """The one place that speaks HTTP with the API server."""
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -11,6 +12,7 @@ import orjson
 from trading_operator.kube.backoff import delay
 from trading_operator.kube.connection import Connection
 from trading_operator.kube.errors import ApiError, NotLeadingError, parse_error
+from trading_operator.kube.fence import FencedBody
 from trading_operator.kube.resources import Resource
 from trading_operator.metrics import Metrics
 
@@ -83,7 +85,7 @@ class Transport:
                 async with self._slots:
                     if not call.reads and not self._may_write():
                         raise NotLeadingError(f"{call.verb} {call.path}")
-                    return await self.send_once(call)
+                    return await self._exchange(call, self._build_fenced(call))
             except ApiError as error:
                 repeatable = error.status == 429 or (call.reads and error.ambiguous)
                 if not repeatable or attempt == READ_ATTEMPTS - 1:
@@ -93,20 +95,33 @@ class Transport:
 
     async def send_once(self, call: Call) -> Any:
         """Send a request once, at once: no fence, no waiting for a slot, no second attempt."""
+        return await self._exchange(call, _build_body(call))
+
+    def _build_fenced(self, call: Call) -> FencedBody | None:
+        body = _build_body(call)
+        return None if body is None else FencedBody(body, self._may_write)
+
+    async def _exchange(self, call: Call, body: bytes | FencedBody | None) -> Any:
+        started = time.monotonic()
         try:
             async with self._session.request(
                 _METHODS.get(call.verb, "PATCH"),
                 self._server + call.path,
                 params=call.params,
-                data=None if call.body is None else orjson.dumps(call.body),
+                data=body,
                 headers={"Content-Type": call.content_type, "Accept": call.accept},
                 timeout=aiohttp.ClientTimeout(total=call.timeout),
             ) as response:
                 return self._decode(call, response, await response.read())
         except _BROKEN as error:
+            if isinstance(error.__cause__, NotLeadingError):
+                raise error.__cause__ from error
             self._count(call, 0)
             what = f"{type(error).__name__}: {error}".rstrip(": ")
             raise ApiError(0, "NoAnswer", f"{call.verb} {call.path}: {what}") from error
+        finally:
+            seconds = self._metrics.api_request_seconds.labels(call.verb, call.resource.plural)
+            seconds.observe(time.monotonic() - started)
 
     async def stream(
         self, resource: Resource, namespace: str | None, params: Mapping[str, str], silence: float
@@ -144,6 +159,10 @@ class Transport:
 
     def _count(self, call: Call, code: int) -> None:
         self._metrics.api_requests.labels(call.verb, call.resource.plural, str(code)).inc()
+
+
+def _build_body(call: Call) -> bytes | None:
+    return None if call.body is None else orjson.dumps(call.body)
 
 
 async def _read_lines(content: aiohttp.StreamReader) -> AsyncIterator[bytes]:

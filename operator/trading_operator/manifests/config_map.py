@@ -17,13 +17,17 @@ def config_map_name(owner: Owner, config: str, files: Mapping[str, str]) -> str:
     return child_name(owner, f"{config}-{digest_of(dict(files))}")
 
 
-def build_config_map(owner: Owner, config: str, files: Mapping[str, str]) -> Manifest:
-    """Build the ConfigMap of one config."""
-    name = config_map_name(owner, config, files)
+def build_mutable_config_map(owner: Owner, name: str, files: Mapping[str, str]) -> Manifest:
+    """Build a ConfigMap whose content may change under the pods that mount it."""
     return {
         "apiVersion": "v1",
         "kind": "ConfigMap",
         "metadata": build_metadata(owner, name, build_system_labels(owner)),
         "data": dict(files),
-        "immutable": True,
     }
+
+
+def build_config_map(owner: Owner, config: str, files: Mapping[str, str]) -> Manifest:
+    """Build the ConfigMap of one config."""
+    name = config_map_name(owner, config, files)
+    return {**build_mutable_config_map(owner, name, files), "immutable": True}

@@ -28,7 +28,7 @@ def build_deployment(part: Part, replicas: int, template: Manifest, surge: bool)
 
 
 def _build_rolling(surge: bool) -> Manifest:
-    # A device that the old pod holds would keep a new one waiting for ever.
+    # What the old pod holds (a device, a volume) would keep a new one waiting for ever.
     if surge:
         return {"maxSurge": "25%", "maxUnavailable": 0}
     return {"maxSurge": 0, "maxUnavailable": 1}

@@ -1,7 +1,8 @@
 """Names, labels, annotations and owner references of the children."""
 
 import re
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 Manifest = dict[str, Any]
@@ -12,13 +13,21 @@ COMPONENT = "app.kubernetes.io/component"
 PART_OF = "app.kubernetes.io/part-of"
 MANAGED_BY = "app.kubernetes.io/managed-by"
 VERSION = "app.kubernetes.io/version"
+ROLE = "tradingoperator.io/role"  # of pods that are no component
+JOB_ROLE = "job"  # a system's own Jobs: backups, training, drills
+OPERATOR_ROLE = "operator"  # the chart labels the operator's pods so
 
 OPERATOR_NAME = "trading-operator"
 MANAGED_BY_SELECTOR = f"{MANAGED_BY}={OPERATOR_NAME}"
 
+COMMAND_PREFIX = "tradingoperator.io/"  # of annotations that ask for something once
+ADOPT_ANNOTATION = f"{COMMAND_PREFIX}adopt-rendering"
 REVISION_ANNOTATION = "tradingoperator.io/revision"
 RENDERING_ANNOTATION = "tradingoperator.io/rendering"
+TRADING_STATE_ANNOTATION = "tradingoperator.io/trading-state"  # that a pod was told of
+RESUME_ANNOTATION = "tradingoperator.io/resume-replicas"  # of an autoscaled one that hibernates
 SIZE_ANNOTATION = "tradingoperator.io/size"  # that the operator asked for, of a claim
+MADE_FOR_ANNOTATION = "tradingoperator.io/made-for"  # uid of the system that made a claim
 
 _NO_LABEL = re.compile(r"[^A-Za-z0-9._-]")
 _LABEL_LENGTH = 63
@@ -34,6 +43,7 @@ class Owner:
     namespace: str
     uid: str
     generation: int
+    commands: Mapping[str, str] = field(default_factory=dict)  # asked for once, by name
 
 
 @dataclass(frozen=True)

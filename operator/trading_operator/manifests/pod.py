@@ -8,6 +8,12 @@ from trading_operator.manifests.metadata import (
     Manifest,
     Part,
     build_part_labels,
+    build_selector,
+)
+from trading_operator.manifests.placement import (
+    Placement,
+    build_placement,
+    build_placement_labels,
 )
 
 SECRETS_PATH = "/run/secrets"
@@ -67,6 +73,7 @@ class Pod:
     mounts: tuple[Mount, ...] = ()
     secret_files: tuple[SecretFile, ...] = ()
     pull_secrets: tuple[str, ...] = ()
+    placement: Placement = field(default_factory=Placement)
 
 
 def build_scratch_mount(name: str, path: str, memory: bool = False) -> Mount:
@@ -75,9 +82,11 @@ def build_scratch_mount(name: str, path: str, memory: bool = False) -> Mount:
     return Mount(path, {"name": name, "emptyDir": source})
 
 
-def build_config_mount(name: str, path: str, config_map: str) -> Mount:
+def build_config_mount(name: str, path: str, config_map: str, optional: bool = False) -> Mount:
     """Build a read-only folder with the files of a ConfigMap."""
-    source = {"name": config_map, "defaultMode": _CONFIG_FILE_MODE}
+    source: Manifest = {"name": config_map, "defaultMode": _CONFIG_FILE_MODE}
+    if optional:
+        source["optional"] = True  # the pod starts without it, and sees it once it is there
     return Mount(path, {"name": name, "configMap": source}, read_only=True)
 
 
@@ -99,8 +108,9 @@ def build_pod_template(part: Part, pod: Pod, revision: str) -> Manifest:
     }
     if pod.pull_secrets:
         spec["imagePullSecrets"] = [{"name": name} for name in pod.pull_secrets]
+    spec |= build_placement(part.owner, build_selector(part.owner, part.component), pod.placement)
     metadata = {
-        "labels": build_part_labels(part),
+        "labels": {**build_part_labels(part), **build_placement_labels(pod.placement)},
         "annotations": {REVISION_ANNOTATION: revision},
     }
     return {"metadata": metadata, "spec": spec}
@@ -133,7 +143,7 @@ def _build_container(container: Container, mounts: tuple[Mount, ...]) -> Manifes
     manifest: Manifest = {
         "name": CONTAINER_NAME,
         "image": container.image,
-        "imagePullPolicy": container.pull_policy,
+        "imagePullPolicy": container.pull_policy or _default_pull_policy(container.image),
         "command": list(container.command),
         "args": list(container.args),
         "env": list(container.env),
@@ -143,11 +153,21 @@ def _build_container(container: Container, mounts: tuple[Mount, ...]) -> Manifes
         ],
         "resources": container.resources,
         "volumeMounts": [_build_mount(mount) for mount in mounts],
-        "securityContext": _build_container_security(),
+        "securityContext": build_container_security(),
         "terminationMessagePolicy": "FallbackToLogsOnError",  # the last words go into the status
         **container.probes,
     }
     return {name: value for name, value in manifest.items() if value not in (None, [], {})}
+
+
+def _default_pull_policy(image: str) -> str:
+    """Return what the API server would set for this image.
+
+    It sets it once: a template that left it out would keep that of the image before.
+    """
+    _, digest_mark, _ = image.partition("@")
+    tag = image.rpartition("/")[2].partition(":")[2]
+    return "Always" if not digest_mark and tag in ("", "latest") else "IfNotPresent"
 
 
 def _build_mount(mount: Mount) -> Manifest:
@@ -167,7 +187,8 @@ def _build_pod_security(pod: Pod) -> Manifest:
     }
 
 
-def _build_container_security() -> Manifest:
+def build_container_security() -> Manifest:
+    """Build what every container may do: nothing that the restricted profile does not."""
     return {
         "allowPrivilegeEscalation": False,
         "readOnlyRootFilesystem": True,

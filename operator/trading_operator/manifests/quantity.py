@@ -6,7 +6,8 @@ from decimal import Decimal
 from trading_operator.api.common import ResourceAmounts, Resources
 from trading_operator.manifests.metadata import Manifest
 
-_FORM = re.compile(r"^([0-9]+(?:\.[0-9]+)?)([a-zA-Z]*)$")
+_FORM = re.compile(r"^([0-9]{1,25}(?:\.[0-9]{1,9})?)([a-zA-Z]*)$")
+_LARGEST = Decimal(10) ** 25  # beyond it the arithmetic is not exact
 _BINARY = {
     suffix: Decimal(1024**power) for power, suffix in enumerate(("Ki", "Mi", "Gi", "Ti", "Pi"), 1)
 }
@@ -21,7 +22,10 @@ def parse_quantity(text: str | int) -> Decimal:
     match = _FORM.match(str(text))
     if match is None or match[2] not in _FACTORS:
         raise ValueError(f"{text!r} is no quantity")
-    return Decimal(match[1]) * _FACTORS[match[2]]
+    value = Decimal(match[1]) * _FACTORS[match[2]]
+    if value >= _LARGEST:
+        raise ValueError(f"{text!r} is no quantity that can be counted")
+    return value
 
 
 def canonical_quantity(text: str | int) -> str:

@@ -6,13 +6,28 @@ from trading_operator.manifests.metadata import (
     build_ownerless_metadata,
     build_part_labels,
 )
+from trading_operator.manifests.volume_claim import CLAIM_KIND
 
 
 def build_secret_frame(part: Part, name: str) -> Manifest:
-    """Build a Secret without data; it outlives the system as the volume it opens does."""
+    """Build a Secret without data; who owns it is known once the claim that it opens is there."""
     return {
         "apiVersion": "v1",
         "kind": "Secret",
         "metadata": build_ownerless_metadata(part.owner, name, build_part_labels(part)),
         "type": "Opaque",
+    }
+
+
+def build_claim_reference(claim: Manifest) -> Manifest:
+    """Build the reference by which a Secret lives as long as the volume that it opens."""
+    metadata = claim["metadata"]
+    # Nothing waits for the Secret: a blocking reference would ask for rights on claims' finalizers.
+    return {
+        "apiVersion": "v1",
+        "kind": CLAIM_KIND,
+        "name": metadata["name"],
+        "uid": metadata["uid"],
+        "controller": False,
+        "blockOwnerDeletion": False,
     }

@@ -1,14 +1,16 @@
-"""Volume claims: never owned, so that data outlives the system."""
+"""Volume claims: what holds data, and whether it goes with the system."""
 
 from dataclasses import dataclass
 
 from trading_operator.manifests.metadata import (
-    SIZE_ANNOTATION,
     Manifest,
     Owner,
+    build_owner_reference,
     build_ownerless_metadata,
 )
 from trading_operator.manifests.quantity import canonical_quantity
+
+CLAIM_KIND = "PersistentVolumeClaim"
 
 
 @dataclass(frozen=True)
@@ -20,33 +22,28 @@ class Claim:
     storage_class: str | None
 
 
-def build_volume_claim(
-    owner: Owner, name: str, labels: dict[str, str], claim: Claim, asked: str
-) -> Manifest:
-    """Build a claim of its own; `asked` is the size that the spec asks for or asked for."""
+@dataclass(frozen=True)
+class ClaimMetadata:
+    """What a claim is called, and whether it goes when the system goes."""
+
+    name: str
+    labels: dict[str, str]
+    annotations: dict[str, str]
+    owned: bool
+
+
+def build_volume_claim(owner: Owner, metadata: ClaimMetadata, spec: Manifest) -> Manifest:
+    """Build a claim; one that is not owned says so, so that a reference to the system is seen."""
     return {
         "apiVersion": "v1",
-        "kind": "PersistentVolumeClaim",
-        "metadata": _build_metadata(owner, name, labels, asked),
-        "spec": build_claim_spec(claim),
+        "kind": CLAIM_KIND,
+        "metadata": {
+            **build_ownerless_metadata(owner, metadata.name, metadata.labels),
+            "annotations": metadata.annotations,
+            "ownerReferences": [build_owner_reference(owner)] if metadata.owned else [],
+        },
+        "spec": spec,
     }
-
-
-def build_claim_growth(
-    owner: Owner, name: str, labels: dict[str, str], size: str, asked: str
-) -> Manifest:
-    """Build what changes in a claim that grows, and nothing else of it."""
-    return {
-        "apiVersion": "v1",
-        "kind": "PersistentVolumeClaim",
-        "metadata": _build_metadata(owner, name, labels, asked),
-        "spec": {"resources": {"requests": {"storage": size}}},
-    }
-
-
-def _build_metadata(owner: Owner, name: str, labels: dict[str, str], asked: str) -> Manifest:
-    metadata = build_ownerless_metadata(owner, name, labels)
-    return {**metadata, "annotations": {SIZE_ANNOTATION: asked}}
 
 
 def build_claim_spec(claim: Claim) -> Manifest:
@@ -58,3 +55,10 @@ def build_claim_spec(claim: Claim) -> Manifest:
     if claim.storage_class is not None:
         spec["storageClassName"] = claim.storage_class
     return spec
+
+
+def keep_claim_spec(live: Manifest, size: str) -> Manifest:
+    """Build the spec of a claim or template that is there: nothing but its size may change."""
+    kept = ("accessModes", "storageClassName")
+    spec = {name: live["spec"][name] for name in kept if name in live["spec"]}
+    return {**spec, "resources": {"requests": {"storage": size}}}

@@ -6,6 +6,7 @@ from typing import Any
 
 from trading_operator.api.reasons import (
     DEPENDENCY_LOST,
+    HIBERNATED,
     REFUSED,
     WAITING_REASONS,
     WITHOUT_OPTIONAL,
@@ -29,6 +30,7 @@ class ComponentView:
     why: Why | None  # why its pods are not all ready
     failure: Failure | None
     previous: Mapping[str, Any]  # its former line
+    volume_uid: str | None = None  # of the claim that a datastore was started with
 
     @property
     def is_current(self) -> bool:
@@ -53,16 +55,29 @@ def _view(
     revision = plan.revision if live is None else template_revision(live)
     ready = ready_pods(observed, plan.name, revision)
     current = [pod for pod in pods if pod.revision == revision]
-    why = None if ready >= plan.desired else why_not_ready(current, live, previous)
-    return ComponentView(plan, live, ready, why, _failure(applied.failures, plan), previous)
+    enough = plan.desired if plan.enough is None else plan.enough
+    why = None if ready >= enough else why_not_ready(current, live, previous)
+    failure, volume = _failure(applied.failures, plan), _volume_uid(applied, plan, previous)
+    return ComponentView(plan, live, ready, why, failure, previous, volume)
 
 
 def _failure(failures: Sequence[Failure], plan: ComponentPlan) -> Failure | None:
-    return next((failure for failure in failures if failure.ref == plan.workload), None)
+    own = (plan.workload, plan.claim)
+    return next((failure for failure in failures if failure.ref in own), None)
+
+
+def _volume_uid(applied: Applied, plan: ComponentPlan, previous: Mapping[str, Any]) -> str | None:
+    """Return the claim that a datastore was started with, as long as no other one is."""
+    claim = None if plan.claim is None else applied.children.get(plan.claim)
+    if claim is None or plan.workload not in applied.children:
+        return previous.get("volumeUid")
+    return str(claim["metadata"]["uid"])
 
 
 def _line(view: ComponentView) -> ComponentStatus:
     state, why = _judge(view)
+    if state is ComponentState.READY:
+        why = _note(view.plan)
     return ComponentStatus(
         name=view.plan.name,
         kind=view.plan.kind,
@@ -73,13 +88,19 @@ def _line(view: ComponentView) -> ComponentStatus:
         reason=why.reason,
         message=why.message[:_MESSAGE_LENGTH],
         waiting_since=view.plan.waiting_since,
+        volume_uid=view.volume_uid,
     )
+
+
+def _note(plan: ComponentPlan) -> Why:
+    """Return what is to be said of a component that is Ready: what is amiss comes first."""
+    notes = sorted(plan.notes, key=lambda note: not note.reason)
+    return Why(notes[0].reason if notes else "", "; ".join(note.message for note in notes))
 
 
 def _judge(view: ComponentView) -> tuple[ComponentState, Why]:
     """Return where a component stands; what a person must mend comes first."""
-    judged = (judge(view) for judge in (_blocked, _lost, _waiting, _unready, _without_optional))
-    return next((found for found in judged if found is not None), _READY)
+    return next((found for judge in _JUDGES if (found := judge(view)) is not None), _READY)
 
 
 _Judgement = tuple[ComponentState, Why]
@@ -88,7 +109,7 @@ _READY: _Judgement = (ComponentState.READY, Why("", ""))
 
 def _blocked(view: ComponentView) -> _Judgement | None:
     block = view.plan.block
-    if block is not None and block.reason not in WAITING_REASONS:
+    if block is not None and block.reason not in WAITING_REASONS and not view.plan.stops:
         return ComponentState.BLOCKED, Why(block.reason, block.message)
     if view.failure is not None:
         kind, name = view.failure.ref
@@ -96,8 +117,17 @@ def _blocked(view: ComponentView) -> _Judgement | None:
     return None
 
 
+def _stopping(view: ComponentView) -> _Judgement | None:
+    if not view.plan.stops:
+        return None
+    block = view.plan.block
+    if block is not None:
+        return ComponentState.STOPPING, Why(block.reason, block.message)
+    return ComponentState.STOPPED, Why(HIBERNATED, "has no pods while spec.hibernated is true")
+
+
 def _lost(view: ComponentView) -> _Judgement | None:
-    if not view.plan.missing or view.live is None:
+    if not view.plan.missing or view.live is None or not view.live["spec"].get("replicas", 1):
         return None
     names = ", ".join(view.plan.missing)
     message = f"lost {names} (required): left as it is, not started or changed until that is back"
@@ -129,3 +159,6 @@ def _without_optional(view: ComponentView) -> _Judgement | None:
         return None
     message = f"runs without {', '.join(view.plan.degraded)} (optional)"
     return ComponentState.DEGRADED, Why(WITHOUT_OPTIONAL, message)
+
+
+_JUDGES = (_blocked, _stopping, _lost, _waiting, _unready, _without_optional)

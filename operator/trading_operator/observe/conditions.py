@@ -9,7 +9,7 @@ from trading_operator.api.trading_system import (
     ComponentStatus,
     TradingSystemSpec,
 )
-from trading_operator.plan.types import Failure, Finding
+from trading_operator.plan.types import Failure, Finding, Ref
 
 _MESSAGE_LENGTH = 2048
 # Who is named first when several are not Ready: the cause before those that wait for it.
@@ -18,7 +18,12 @@ _URGENCY = (
     ComponentState.DEGRADED,
     ComponentState.STARTING,
     ComponentState.WAITING,
+    ComponentState.STOPPING,
+    ComponentState.STOPPED,
 )
+_MOVING = (ComponentState.STARTING, ComponentState.WAITING, ComponentState.STOPPING)
+_OFF = (ComponentState.STOPPING, ComponentState.STOPPED)
+_NAMED_OBJECTS = 5
 
 
 @dataclass(frozen=True)
@@ -40,6 +45,12 @@ class Picture:
     serving: Mapping[str, bool]  # whether any pod of a component serves
     failures: Sequence[Failure]  # refused writes that are no component's workload
     findings: Sequence[Finding]
+    withheld: Sequence[Ref] = ()  # what waits to be written while the system is paused
+
+    @property
+    def stops(self) -> bool:
+        """Tell whether the system hibernates, or is on its way there."""
+        return any(line.state in _OFF for line in self.lines)
 
 
 def verdicts(picture: Picture) -> tuple[Verdict, ...]:
@@ -48,6 +59,9 @@ def verdicts(picture: Picture) -> tuple[Verdict, ...]:
 
 
 def _available(picture: Picture) -> Verdict:
+    if picture.stops:
+        message = _describe(line for line in picture.lines if line.state in _OFF)
+        return Verdict(reasons.AVAILABLE, False, reasons.HIBERNATED, message)
     dispensable = _dispensable(picture.spec)
     idle = [
         line.name
@@ -72,6 +86,11 @@ def _ready(picture: Picture) -> Verdict:
     unready = _unready(picture.lines)
     if picture.failures:
         return Verdict(reasons.READY, False, reasons.REFUSED, _refusals(picture.failures))
+    if picture.spec.paused:
+        told = f"{_withheld(picture)}; {_describe(unready)}" if unready else _withheld(picture)
+        return Verdict(reasons.READY, not unready, reasons.PAUSED, _shorten(told))
+    if picture.stops:
+        return Verdict(reasons.READY, False, reasons.HIBERNATED, _describe(unready))
     if unready:
         return Verdict(reasons.READY, False, unready[0].reason, _describe(unready))
     message = f"all {len(picture.lines)} components are ready"
@@ -79,15 +98,25 @@ def _ready(picture: Picture) -> Verdict:
 
 
 def _reconciling(picture: Picture) -> Verdict:
+    if picture.spec.paused:
+        return Verdict(reasons.RECONCILING, False, reasons.PAUSED, _withheld(picture))
     states = {line.state for line in picture.lines}
     # Who waits for something that only a person mends does not move.
-    moving = ComponentState.STARTING in states or (
+    moving = not states.isdisjoint((ComponentState.STARTING, ComponentState.STOPPING)) or (
         ComponentState.WAITING in states and ComponentState.BLOCKED not in states
     )
     if not moving:
         return Verdict(reasons.RECONCILING, False, reasons.SETTLED, "no change is on its way")
-    under_way = [line for line in _unready(picture.lines) if line.state in _URGENCY[2:]]
+    under_way = [line for line in _unready(picture.lines) if line.state in _MOVING]
     return Verdict(reasons.RECONCILING, True, reasons.PROGRESSING, _describe(under_way))
+
+
+def _withheld(picture: Picture) -> str:
+    """Say what unpausing would write."""
+    waiting = [f"{ref.kind} {ref.name}" for ref in picture.withheld]
+    named = ", ".join(waiting[:_NAMED_OBJECTS]) + (", …" if len(waiting) > _NAMED_OBJECTS else "")
+    what = f"{len(waiting)} objects wait to be written ({named})" if waiting else "nothing waits"
+    return f"spec.paused is true: {what}"
 
 
 def _stalled(picture: Picture) -> Verdict:

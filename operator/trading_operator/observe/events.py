@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from trading_operator.api import reasons
-from trading_operator.api.trading_system import ComponentState
+from trading_operator.api.trading_system import ComponentState, TradingState
 
 NORMAL = "Normal"
 WARNING = "Warning"
@@ -13,6 +13,8 @@ WARNING = "Warning"
 _TROUBLE = frozenset({ComponentState.BLOCKED.value, ComponentState.DEGRADED.value})
 _FAILING_STARTS = frozenset({reasons.IMAGE_PULL_FAILED, reasons.CONTAINER_FAILED})
 _RECOVERED = "Recovered"
+# Somebody switched the system: told once, by one condition of those that say it.
+_SWITCHED = {reasons.RECONCILING: (reasons.PAUSED,), reasons.AVAILABLE: (reasons.HIBERNATED,)}
 
 
 @dataclass(frozen=True)
@@ -33,7 +35,11 @@ def events_between(
     A start that goes well makes one event in all: its steps are in the status.
     """
     before = previous or {}
-    return [*_component_events(before, current), *_condition_events(before, current)]
+    return [
+        *_component_events(before, current),
+        *_condition_events(before, current),
+        *_trading_state_events(before, current),
+    ]
 
 
 def _component_events(
@@ -61,12 +67,24 @@ def _condition_events(
         before = former.get(kind, {})
         if (status, condition["reason"]) == (before.get("status"), before.get("reason")):
             continue
-        if (kind, status) == (reasons.READY, "True"):
+        if condition["reason"] in _SWITCHED.get(kind, ()):
+            yield EventText(NORMAL, condition["reason"], condition["message"])
+        elif (kind, status) == (reasons.READY, "True") != (kind, before.get("status")):
             yield EventText(NORMAL, reasons.READY, condition["message"])
         elif (kind, status) == (reasons.IMAGES_PINNED, "False") or (
             kind == reasons.STALLED and _is_the_systems(status, condition["reason"])
         ):
             yield EventText(WARNING, condition["reason"], condition["message"])
+
+
+def _trading_state_events(
+    previous: Mapping[str, Any], current: Mapping[str, Any]
+) -> Iterator[EventText]:
+    before, now = previous.get("tradingState"), current.get("tradingState")
+    # That a new system may trade is no change.
+    if now is not None and now != (before or TradingState.ACTIVE):
+        message = f"services are told {now}, before {before or 'nothing'}"
+        yield EventText(NORMAL, reasons.TRADING_STATE_CHANGED, message)
 
 
 def _is_the_systems(status: str, reason: str) -> bool:

@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 from trading_operator.api.reasons import (
     CONTAINER_FAILED,
     IMAGE_PULL_FAILED,
+    NODE_UNREACHABLE,
     PODS_REFUSED,
     PODS_STARTING,
 )
@@ -30,7 +31,17 @@ def why_not_ready(
     """Return why not all pods are ready. `previous` is the component's former status line."""
     found = [_why(pod, workload, previous) for pod in pods if not pod.ready and not pod.deleting]
     telling = [why for why in found if why.reason != PODS_STARTING]
-    return next(iter((*telling, *found)), None) or _without_pods(workload)
+    lost = [_lost(pod) for pod in pods if pod.deleting and pod.reason == NODE_UNREACHABLE]
+    return next(iter((*telling, *found, *lost)), None) or _without_pods(workload)
+
+
+def _lost(pod: PodFacts) -> Why:
+    message = (
+        f"{pod.message}, and the pod may still run there: nothing is forced, two could trade; see "
+        "that the node is off, then delete the Node or taint it with "
+        "node.kubernetes.io/out-of-service=nodeshutdown:NoExecute"
+    )
+    return Why(NODE_UNREACHABLE, message)
 
 
 def _why(pod: PodFacts, workload: Manifest | None, previous: Mapping[str, Any]) -> Why:

@@ -10,10 +10,11 @@ from trading_operator.api.errors import InvalidSpecError
 from trading_operator.api.trading_system import (
     ComponentState,
     ComponentStatus,
+    HandledCommands,
     TradingSystemSpec,
     TradingSystemStatus,
 )
-from trading_operator.manifests.metadata import Owner
+from trading_operator.manifests.metadata import ADOPT_ANNOTATION, Owner
 from trading_operator.observe.components import component_lines
 from trading_operator.observe.conditions import Picture, Verdict, verdicts
 from trading_operator.plan.gating import format_time
@@ -38,11 +39,21 @@ def trading_system_status(
     status = TradingSystemStatus(
         observed_generation=plan.generation,
         revision=plan.revision,
+        handled=_handled(applied),
         components_ready=_count(lines),
+        trading_state=plan.trading_state and plan.trading_state.told(applied.children),
         components=lines,
         conditions=_conditions(verdicts(picture), plan.generation, before, now),
     )
     return status.model_dump(mode="json", by_alias=True, exclude_none=True)
+
+
+def _handled(applied: Applied) -> HandledCommands | None:
+    rendering = applied.plan.rendering
+    stored = {} if rendering is None else applied.children.get(rendering, {})
+    annotations = stored.get("metadata", {}).get("annotations") or {}
+    adopted = annotations.get(ADOPT_ANNOTATION)
+    return None if adopted is None else HandledCommands(adopt_rendering=adopted)
 
 
 def invalid_status(
@@ -59,19 +70,22 @@ def invalid_status(
         Verdict(reasons.RECONCILING, False, reasons.INVALID_SPEC, "waits for the spec's mend"),
         Verdict(reasons.STALLED, True, reasons.INVALID_SPEC, message),
     )
-    known = before.get("conditions") or ()
-    if not known:
+    if not before.get("conditions"):
         found = (Verdict(reasons.AVAILABLE, False, reasons.INVALID_SPEC, message), *found)
+    return {**judged_status(owner, found, before, now), "observedGeneration": owner.generation}
+
+
+def judged_status(
+    owner: Owner, found: Sequence[Verdict], previous: Mapping[str, Any], now: datetime
+) -> Status:
+    """Return a status with some conditions judged anew; all else stays as it was."""
+    known = previous.get("conditions") or ()
     judged = {
         condition.type: condition.model_dump(mode="json", by_alias=True)
-        for condition in _conditions(found, owner.generation, before, now)
+        for condition in _conditions(found, owner.generation, previous, now)
     }
     conditions = {condition["type"]: condition for condition in known} | judged
-    return {
-        **before,
-        "observedGeneration": owner.generation,
-        "conditions": list(conditions.values()),
-    }
+    return {**previous, "conditions": list(conditions.values())}
 
 
 def _picture(
@@ -81,13 +95,14 @@ def _picture(
     lines: Sequence[ComponentStatus],
 ) -> Picture:
     components = applied.plan.components
-    workloads = {component.workload for component in components}
+    own = {ref for component in components for ref in (component.workload, component.claim)}
     return Picture(
         spec=spec,
         lines=lines,
         serving={component.name: _serves(observed, component) for component in components},
-        failures=[failure for failure in applied.failures if failure.ref not in workloads],
+        failures=[failure for failure in applied.failures if failure.ref not in own],
         findings=[finding for component in components for finding in component.findings],
+        withheld=applied.plan.withheld,
     )
 
 

@@ -30,6 +30,11 @@ def refuse_shared_names(owner: Owner, spec: TradingSystemSpec) -> None:
             )
 
 
+def service_ports(service: Service) -> dict[str, int]:
+    """Return the numbers of the Service's ports by name."""
+    return {port.name: port.service_port or port.port for port in service.ports}
+
+
 def endpoint_of(owner: Owner, component: Datastore | Service) -> Endpoint | None:
     """Return where dependants reach the component; None when it has no port."""
     if isinstance(component, Datastore):
@@ -37,4 +42,4 @@ def endpoint_of(owner: Owner, component: Datastore | Service) -> Endpoint | None
         return Endpoint(service_name(owner, component), port)
     if not component.ports:
         return None
-    return Endpoint(service_name(owner, component), component.ports[0].port)
+    return Endpoint(service_name(owner, component), next(iter(service_ports(component).values())))

@@ -61,7 +61,10 @@ class Draft:
     revision: str
     ports: Mapping[str, int] = field(default_factory=dict)  # of the pods
     service: Manifest | None = None
+    extras: tuple[Manifest, ...] = ()  # autoscaler, disruption budget, ingress
+    least: int | None = None  # fewest pods of an autoscaled service
     configs: tuple[Manifest, ...] = ()
+    claim: Manifest | None = None  # of a datastore's volume
     secret: SecretRequest | None = None
     needs: Needs = field(default_factory=Needs)
     findings: tuple[Finding, ...] = ()
@@ -79,10 +82,17 @@ class Draft:
     @property
     def desired(self) -> int:
         """Return how many pods should be ready."""
-        return int(self.workload["spec"]["replicas"])
+        planned = int(self.workload["spec"]["replicas"])
+        return max(planned, self.least) if planned and self.least is not None else planned
+
+    @property
+    def asked(self) -> int:
+        """Return how many pods the spec asks for, whatever an autoscaler makes of it."""
+        return self.desired if self.least is None else self.least
 
     @property
     def objects(self) -> tuple[Manifest, ...]:
         """Return what is written when the component's turn has come, the workload last."""
         services = () if self.service is None else (self.service,)
-        return (*self.configs, *services, self.workload)
+        claims = () if self.claim is None else (self.claim,)
+        return (*self.configs, *claims, *services, *self.extras, self.workload)

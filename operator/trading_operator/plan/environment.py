@@ -13,6 +13,7 @@ from trading_operator.manifests.pod import SecretFile
 from trading_operator.plan.address import endpoint_of
 from trading_operator.plan.draft import SecretNeed, System
 from trading_operator.plan.references import credentials_name, password_key
+from trading_operator.plan.trading_state import STATE_VARIABLE, state_file
 
 
 @dataclass(frozen=True)
@@ -66,6 +67,7 @@ def _identity(system: System, service: Service) -> Iterator[_Entry]:
     yield _plain("TRADING_SYSTEM", system.owner.name)
     yield _plain("TRADING_COMPONENT", service.name)
     yield _plain("TRADING_MODE", system.spec.mode.value)
+    yield _plain(STATE_VARIABLE, state_file())
     for name, field in (("POD_NAME", "metadata.name"), ("POD_UID", "metadata.uid")):
         yield _Entry({"name": name, "valueFrom": {"fieldRef": {"fieldPath": field}}})
 

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping
 
 from trading_operator.api.errors import InvalidSpecError
 from trading_operator.api.trading_system import TradingSystemSpec
+from trading_operator.plan.draft import Draft
 
 
 def component_paths(spec: TradingSystemSpec) -> Mapping[str, str]:
@@ -34,6 +35,33 @@ def start_waves(spec: TradingSystemSpec) -> tuple[tuple[str, ...], ...]:
         waves.append(wave)
         open_edges = {name: needed for name, needed in open_edges.items() if name not in wave}
     return tuple(waves)
+
+
+def required_by(draft: Draft, drafts: Mapping[str, Draft]) -> tuple[str, ...]:
+    """Return all that a component requires, directly or through others, in start order."""
+    found: set[str] = set()
+    open_ends = [draft]
+    while open_ends:
+        needed = {d.name for d in open_ends.pop().dependencies if d.required} - found
+        found |= needed
+        open_ends.extend(drafts[name] for name in needed)
+    return tuple(name for name in drafts if name in found)
+
+
+def used_by(component: str, drafts: Mapping[str, Draft]) -> frozenset[str]:
+    """Return all that use a component, required or not, directly or through others."""
+    found: set[str] = set()
+    open_ends = [component]
+    while open_ends:
+        needed = open_ends.pop()
+        users = {
+            draft.name
+            for draft in drafts.values()
+            if any(dependency.name == needed for dependency in draft.dependencies)
+        }
+        open_ends.extend(users - found)
+        found |= users
+    return frozenset(found)
 
 
 def _named(spec: TradingSystemSpec) -> Iterator[tuple[str, str]]:

@@ -1,5 +1,7 @@
 """Whether a component serves at the revision that the plan wants."""
 
+import re
+
 from trading_operator.manifests.metadata import REVISION_ANNOTATION, Manifest
 from trading_operator.plan.draft import Draft
 from trading_operator.plan.types import Observed, PodFacts, Ref
@@ -22,6 +24,22 @@ def component_pods(observed: Observed, component: str) -> tuple[PodFacts, ...]:
     return tuple(pod for pod in observed.pods if pod.component == component)
 
 
+def orphans(observed: Observed, workload: Ref, component: str) -> tuple[PodFacts, ...]:
+    """Return the pods that a deleted StatefulSet left behind, for the next one to take over."""
+    if workload in observed.children:
+        return ()
+    return tuple(
+        pod
+        for pod in component_pods(observed, component)
+        if not pod.controlled and not pod.deleting and is_ordinal(workload.name, pod.name)
+    )
+
+
+def is_ordinal(workload: str, pod: str) -> bool:
+    """Tell whether a pod has the name that a StatefulSet of this name gives to its pods."""
+    return re.fullmatch(rf"{re.escape(workload)}-[0-9]+", pod) is not None
+
+
 def ready_pods(observed: Observed, component: str, revision: str) -> int:
     """Count the pods that serve at a revision and are to stay."""
     pods = component_pods(observed, component)
@@ -32,7 +50,22 @@ def is_ready(observed: Observed, draft: Draft) -> bool:
     """Tell whether all pods of a component serve at the draft's revision."""
     if live_revision(observed, draft.ref) != draft.revision:
         return False
-    return ready_pods(observed, draft.name, draft.revision) >= draft.desired
+    return ready_pods(observed, draft.name, draft.revision) >= pods_needed(observed, draft)
+
+
+def pods_needed(observed: Observed, draft: Draft) -> int:
+    """Return how many pods must serve for a component to count as Ready.
+
+    Of an autoscaled one the fewest will do: more are on their way whenever its load rises. While
+    it is being changed, all must.
+    """
+    if draft.least is None or _is_changing(observed, draft):
+        return draft.desired
+    return min(draft.least, draft.desired)
+
+
+def _is_changing(observed: Observed, draft: Draft) -> bool:
+    return any(pod.revision != draft.revision for pod in component_pods(observed, draft.name))
 
 
 def serves(observed: Observed, draft: Draft) -> bool:

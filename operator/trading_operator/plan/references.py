@@ -51,10 +51,17 @@ def references(owner: Owner, spec: TradingSystemSpec) -> References:
         for variable in _variables(spec)
         if variable.secret_key_ref is not None
     )
+    certificates = (
+        service.ingress.tls_secret_name
+        for service in spec.services
+        if service.ingress is not None and service.ingress.tls_secret_name is not None
+    )
     config_maps = (
         config.config_map_ref for config in spec.configs if config.config_map_ref is not None
     )
-    return References(frozenset((*openers, *variables)), frozenset(config_maps), openers)
+    return References(
+        frozenset((*openers, *variables, *certificates)), frozenset(config_maps), openers
+    )
 
 
 def _variables(spec: TradingSystemSpec) -> Iterator[EnvironmentVariable]:

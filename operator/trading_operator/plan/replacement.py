@@ -1,17 +1,21 @@
 """Replacing the pods of StatefulSets: the operator does it itself, at the component's turn."""
 
-import re
 from collections.abc import Iterable, Iterator, Mapping
 
 from trading_operator.api.reasons import REPLACING_WORKLOAD
 from trading_operator.plan.draft import Draft, System
-from trading_operator.plan.readiness import component_pods, is_ready, live_revision
+from trading_operator.plan.readiness import (
+    component_pods,
+    is_ordinal,
+    is_ready,
+    live_revision,
+    orphans,
+)
 from trading_operator.plan.types import (
     STATEFUL_SET,
     WORKLOAD_KINDS,
     Block,
     Observed,
-    PodFacts,
     Ref,
 )
 
@@ -31,8 +35,27 @@ def pods_to_replace(
         if all(is_ready(observed, needed) for needed in required):
             pods = component_pods(observed, draft.name)
             yield from (
-                pod.name for pod in pods if pod.revision != draft.revision and not pod.deleting
+                pod.name
+                for pod in pods
+                # A pod of another name wears our labels and is somebody else's.
+                if pod.revision != draft.revision
+                and not pod.deleting
+                and is_ordinal(draft.ref.name, pod.name)
             )
+
+
+def abandoned_pods(observed: Observed, staying: Iterable[Draft]) -> Iterator[str]:
+    """Yield the pods that a StatefulSet left behind and that none will take over.
+
+    It was deleted to be made anew, and before it was, the spec changed: its component left or
+    stops, or is a Deployment now.
+    """
+    wanted = {draft.ref.name for draft in staying if draft.ref.kind == STATEFUL_SET}
+    for pod in observed.pods:
+        workload = pod.name.rpartition("-")[0]
+        ref = Ref(STATEFUL_SET, workload)
+        if pod.revision and workload not in wanted and pod in orphans(observed, ref, pod.component):
+            yield pod.name
 
 
 def _has_caught_up(observed: Observed, draft: Draft) -> bool:
@@ -60,12 +83,13 @@ def find_replacement_block(system: System, draft: Draft) -> Block | None:
         return Block(REPLACING_WORKLOAD, f"waits until the former {before.kind} is gone")
     if draft.ref in system.observed.children:
         return None
+    stateful = draft.ref.kind == STATEFUL_SET
     for pod in component_pods(system.observed, draft.name):
-        if draft.ref.kind == STATEFUL_SET or _is_single(draft, pod):
+        single = is_ordinal(draft.ref.name, pod.name)
+        if stateful and single and not pod.deleting:
+            # Its name is the next one's too, so that there are never two: it is taken over, or
+            # its StatefulSet is only out of sight because somebody took the labels off.
+            continue
+        if stateful or single:
             return Block(REPLACING_WORKLOAD, f"waits until the former pod {pod.name} is gone")
     return None
-
-
-def _is_single(draft: Draft, pod: PodFacts) -> bool:
-    """Tell whether a pod is a StatefulSet's: those of a lost Deployment hold up nobody."""
-    return re.fullmatch(rf"{re.escape(draft.ref.name)}-[0-9]+", pod.name) is not None

@@ -1,6 +1,6 @@
 """Revisions: the digest of what decides a component's pods."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 
 from trading_operator.manifests.digest import digest_of
 from trading_operator.manifests.metadata import Manifest, Part
@@ -19,8 +19,3 @@ def build_revised_template(
     # Labels change nothing that a pod does.
     revision = digest_of([template["spec"], dict(outside)])
     return revision, build_pod_template(part, pod, revision)
-
-
-def system_revision(parts: Iterable[tuple[str, str, int]]) -> str:
-    """Return the digest of the whole: name, revision and pod count of every component."""
-    return digest_of(sorted(parts))

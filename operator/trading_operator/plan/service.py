@@ -19,16 +19,18 @@ from trading_operator.manifests.pod import (
 )
 from trading_operator.manifests.probe import whole_seconds
 from trading_operator.manifests.quantity import build_resources
-from trading_operator.manifests.service import build_service
 from trading_operator.manifests.stateful_set import build_stateful_set
-from trading_operator.plan.address import service_name
 from trading_operator.plan.configs import Config, plan_config
 from trading_operator.plan.draft import SERVICE, Draft, Needs, System
 from trading_operator.plan.environment import Environment, plan_environment
+from trading_operator.plan.exposing import plan_address, plan_ingress
 from trading_operator.plan.health import plan_probes
 from trading_operator.plan.images import image_findings, image_tag
 from trading_operator.plan.outside import outside_digests
+from trading_operator.plan.placing import holds_volume, node_group, plan_placement
 from trading_operator.plan.revision import build_revised_template
+from trading_operator.plan.scaling import plan_autoscaler, plan_drain, plan_replicas
+from trading_operator.plan.trading_state import state_mounts
 from trading_operator.plan.volumes import claim_name, find_volume, missing_class
 
 
@@ -41,20 +43,31 @@ def plan_service(system: System, service: Service, path: str) -> Draft:
     pod = _build_pod(system, service, configs, environment, path)
     outside = outside_digests(system, environment.secrets, needs.config_maps)
     revision, template = build_revised_template(part, pod, outside)
-    ports = {port.name: port.port for port in service.ports}
     return Draft(
         part=part,
         kind=SERVICE,
         path=path,
         dependencies=tuple(service.depends_on),
-        workload=_build_workload(part, service, template),
+        workload=_build_workload(system, part, service, template),
         revision=revision,
-        ports=ports,
-        service=build_service(part, service_name(system.owner, service), ports) if ports else None,
+        ports={port.name: port.port for port in service.ports},
+        service=plan_address(part, service, path),
+        extras=_plan_extras(system, part, service, path),
+        least=None if service.autoscaling is None else service.autoscaling.min,
         configs=tuple(config.manifest for config in configs if config.manifest is not None),
         needs=needs,
         findings=image_findings(service.image, f"{path}.image"),
     )
+
+
+def _plan_extras(system: System, part: Part, service: Service, path: str) -> tuple[Manifest, ...]:
+    same_node = node_group(system.spec, service) is not None
+    extras = (
+        plan_autoscaler(part, service, path),
+        plan_drain(part, service, same_node, path),
+        plan_ingress(part, service, path),
+    )
+    return tuple(extra for extra in extras if extra is not None)
 
 
 def _configs(system: System, service: Service, path: str) -> tuple[Config, ...]:
@@ -112,9 +125,10 @@ def _build_pod(
         user=service.run_as_user,
         group=service.run_as_group,
         grace_seconds=whole_seconds(parse_duration(service.termination_grace_period)),
-        mounts=mounts,
+        mounts=(*mounts, *state_mounts(system.owner, mounts)),
         secret_files=environment.secret_files,
         pull_secrets=tuple(system.spec.image_pull_secrets),
+        placement=plan_placement(system.spec, service, path),
     )
 
 
@@ -161,7 +175,9 @@ def _refuse_shared_folders(mounts: Sequence[Mount], path: str) -> None:
         taken.add(folder)
 
 
-def _build_workload(part: Part, service: Service, template: Manifest) -> Manifest:
+def _build_workload(system: System, part: Part, service: Service, template: Manifest) -> Manifest:
+    replicas = plan_replicas(system, part, service)
     if service.workload is WorkloadType.SINGLE_WRITER:
-        return build_stateful_set(part, min(service.replicas, 1), template)
-    return build_deployment(part, service.replicas, template, surge=service.gpu is None)
+        return build_stateful_set(part, replicas, template)
+    surge = service.gpu is None and not holds_volume(system.spec, service)
+    return build_deployment(part, replicas, template, surge)

@@ -1,8 +1,7 @@
 """A trading system's plan: the order of the policies."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
-from datetime import datetime
+from collections.abc import Iterable, Iterator, Mapping
+from datetime import datetime, timedelta
 
 from trading_operator.api.datastore import Datastore
 from trading_operator.api.sharing import Isolation
@@ -10,46 +9,24 @@ from trading_operator.api.trading_system import TradingSystemSpec
 from trading_operator.manifests.digest import digest_of
 from trading_operator.manifests.metadata import RENDERING_ANNOTATION, Manifest, Owner
 from trading_operator.plan.address import refuse_shared_names
-from trading_operator.plan.datastore import plan_datastore, plan_growth
+from trading_operator.plan.claims import plan_claims
+from trading_operator.plan.datastore import plan_datastore
+from trading_operator.plan.decision import plan_component
 from trading_operator.plan.draft import Draft, System
-from trading_operator.plan.gating import Gate, gate
 from trading_operator.plan.graph import component_paths, start_waves
+from trading_operator.plan.hibernation import plan_waking
 from trading_operator.plan.network import plan_network
+from trading_operator.plan.notes import add_notes, notes_due
+from trading_operator.plan.pausing import withhold
 from trading_operator.plan.prune import Needed, plan_prune
-from trading_operator.plan.readiness import is_ready, template_revision
-from trading_operator.plan.replacement import (
-    find_replacement_block,
-    pods_to_replace,
-    previous_workload,
-)
-from trading_operator.plan.revision import system_revision
+from trading_operator.plan.recreation import plan_recreations
+from trading_operator.plan.rendering import keep_renderings
+from trading_operator.plan.replacement import abandoned_pods, pods_to_replace
 from trading_operator.plan.service import plan_service
-from trading_operator.plan.types import (
-    WORKLOAD_KINDS,
-    ComponentPlan,
-    Observed,
-    OperandSettings,
-    Plan,
-    Ref,
-    ref_of,
-)
-from trading_operator.plan.validation import find_block
-from trading_operator.plan.volumes import plan_shared_volumes
-
-
-@dataclass(frozen=True)
-class Decision:
-    """A component and whether its turn has come."""
-
-    draft: Draft
-    gate: Gate
-    running: bool
-    former: Ref | None = None  # workload of another kind that gives way now
-
-    @property
-    def goes(self) -> bool:
-        """Tell whether the component is written now."""
-        return self.gate.goes
+from trading_operator.plan.trading_state import plan_notice, plan_trading_state
+from trading_operator.plan.turnover import changes, leaves
+from trading_operator.plan.turns import Turns, take_turns
+from trading_operator.plan.types import Observed, OperandSettings, Plan, Ref, ref_of
 
 
 def plan_trading_system(
@@ -62,68 +39,81 @@ def plan_trading_system(
     """Return what should be there now; raises InvalidSpecError when the spec makes no sense."""
     refuse_shared_names(owner, spec)
     system = System(owner, spec, observed, operand)
-    drafts = {name: draft for wave in start_waves(spec) for name, draft in _draft(system, wave)}
-    decisions = tuple(_decide(system, draft, drafts, now) for draft in drafts.values())
-    settled = all(each.goes and is_ready(observed, each.draft) for each in decisions)
-    objects = tuple(map(seal, _objects(system, drafts, decisions, settled)))
-    going = [decision.draft for decision in decisions if decision.goes]
-    return Plan(
-        objects=objects,
-        generated_secrets=tuple(draft.secret for draft in going if draft.secret is not None),
-        prune=_prune(system, decisions, map(ref_of, objects), settled),
-        replace_pods=tuple(pods_to_replace(observed, going, drafts)),
-        components=tuple(map(_component_plan, decisions)),
-        revision=system_revision((d.name, d.revision, d.desired) for d in drafts.values()),
+    kept = keep_renderings(system, plan_drafts(system))
+    drafts = plan_waking(system, kept.drafts)
+    turns = take_turns(system, drafts, now)
+    # The revision needs no seal: its name tells what is in it.
+    objects = (kept.revision, *map(seal, _objects(system, drafts, turns)))
+    written, anew = plan_recreations(objects, observed)
+    plan = Plan(
+        objects=written,
+        recreate=anew,
+        generated_secrets=tuple(filter(None, (draft.secret for draft in turns.going))),
+        prune=(*_prune(system, turns, map(ref_of, objects)), *turns.surplus),
+        replace_pods=(
+            *pods_to_replace(observed, turns.startable, drafts),
+            *abandoned_pods(observed, turns.staying),
+        ),
+        components=tuple(
+            add_notes(system, each.draft, plan_component(each), now) for each in turns.decisions
+        ),
+        revision=kept.digest,
+        rendering=ref_of(kept.revision),
         generation=owner.generation,
-        requeue_after=min(filter(None, (d.gate.requeue_after for d in decisions)), default=None),
+        requeue_after=_soonest(
+            notes_due(system, now), *(each.gate.requeue_after for each in turns.decisions)
+        ),
+        trading_state=plan_notice(system),
     )
+    return withhold(plan, observed) if spec.paused else plan
 
 
 def seal(manifest: Manifest) -> Manifest:
     """Add the digest of the rendering, by which fields that left the plan are seen."""
     metadata = manifest["metadata"]
-    annotations = {**metadata.get("annotations", {}), RENDERING_ANNOTATION: digest_of(manifest)}
+    digest = digest_of(_without_count(manifest))
+    annotations = {**metadata.get("annotations", {}), RENDERING_ANNOTATION: digest}
     return {**manifest, "metadata": {**metadata, "annotations": annotations}}
 
 
-def _draft(system: System, names: Iterable[str]) -> Iterator[tuple[str, Draft]]:
+def _without_count(manifest: Manifest) -> Manifest:
+    # It never leaves a plan, and an autoscaler's changes of it are no reason to write.
+    if "replicas" not in manifest.get("spec", {}):
+        return manifest
+    spec = {name: value for name, value in manifest["spec"].items() if name != "replicas"}
+    return {**manifest, "spec": spec}
+
+
+def plan_drafts(system: System) -> Mapping[str, Draft]:
+    """Return every component as the spec wants it, in start order."""
     paths = component_paths(system.spec)
-    for name in names:
-        component = system.components[name]
-        if isinstance(component, Datastore):
-            yield name, plan_datastore(system, component, paths[name])
-        else:
-            yield name, plan_service(system, component, paths[name])
+    return {
+        name: _draft(system, name, paths[name])
+        for wave in start_waves(system.spec)
+        for name in wave
+    }
 
 
-def _decide(system: System, draft: Draft, drafts: Mapping[str, Draft], now: datetime) -> Decision:
-    observed, former = system.observed, previous_workload(system, draft)
-    running = former is not None or draft.ref in observed.children
-    decided = gate(draft, drafts, observed, now)
-    block = find_block(system, draft)
-    if block is not None:
-        return Decision(draft, replace(decided, block=block, waiting_since=None), running)
-    block = find_replacement_block(system, draft)
-    if block is None or not decided.goes:
-        return Decision(draft, decided, running)
-    # An optional dependency was waited for: not once more when the former workload is gone.
-    since = observed.waiting_since.get(draft.name)
-    return Decision(draft, replace(decided, block=block, waiting_since=since), running, former)
+def _draft(system: System, name: str, path: str) -> Draft:
+    component = system.components[name]
+    if isinstance(component, Datastore):
+        return plan_datastore(system, component, path)
+    return plan_service(system, component, path)
 
 
-def _objects(
-    system: System,
-    drafts: Mapping[str, Draft],
-    decisions: Sequence[Decision],
-    settled: bool,
-) -> Iterator[Manifest]:
+def _soonest(*waits: timedelta | None) -> timedelta | None:
+    return min((wait for wait in waits if wait is not None), default=None)
+
+
+def _objects(system: System, drafts: Mapping[str, Draft], turns: Turns) -> Iterator[Manifest]:
     """Yield what is written, once each: several components may use one config."""
     seen: set[Ref] = set()
+    keep_live = leaves(system, drafts) or (not turns.settled and changes(system, turns.decisions))
     everything = (
-        *plan_shared_volumes(system),
-        *filter(None, (plan_growth(system, store) for store in system.spec.datastores)),
-        *plan_network(system, drafts, keep_live=not settled and _changes(system, decisions)),
-        *(manifest for decision in decisions for manifest in _turn(decision)),
+        *plan_trading_state(system),
+        *plan_claims(system, drafts.values()),
+        *plan_network(system, drafts, keep_live=keep_live),
+        *(manifest for decision in turns.decisions for manifest in decision.objects),
     )
     for manifest in everything:
         ref = ref_of(manifest)
@@ -132,59 +122,15 @@ def _objects(
             yield manifest
 
 
-def _turn(decision: Decision) -> Iterable[Manifest]:
-    if decision.goes:
-        return decision.draft.objects
-    # The address of a component that never ran can be there before it.
-    service = decision.draft.service
-    return () if decision.running or service is None else (service,)
-
-
-def _changes(system: System, decisions: Iterable[Decision]) -> bool:
-    """Tell whether anything runs that is not as planned, and may use what left the spec."""
-    planned = {each.draft.ref: each.draft.revision for each in decisions}
-    pods = {each.draft.name: each.draft.revision for each in decisions}
-    observed = system.observed
-    return (
-        any(each.running and not each.goes for each in decisions)
-        or any(pods.get(pod.component) != pod.revision for pod in observed.pods)
-        or any(
-            planned.get(ref) != template_revision(live)
-            for ref, live in observed.children.items()
-            if ref.kind in WORKLOAD_KINDS
-        )
-    )
-
-
-def _prune(
-    system: System,
-    decisions: Sequence[Decision],
-    planned: Iterable[Ref],
-    settled: bool,
-) -> tuple[Ref, ...]:
+def _prune(system: System, turns: Turns, planned: Iterable[Ref]) -> tuple[Ref, ...]:
+    decisions = turns.decisions
     off = system.spec.network.isolation is Isolation.OFF
     needed = Needed(
-        held=frozenset(each.draft.name for each in decisions if each.running and not each.goes),
-        settled=settled,
+        # A component that hibernates keeps what its next start may need.
+        held=frozenset(e.draft.name for e in decisions if e.running and (e.stops or not e.goes)),
+        settled=turns.settled,
         revisions={each.draft.name: each.draft.revision for each in decisions},
         replaced=frozenset(each.former for each in decisions if each.former is not None),
         unwanted=frozenset({"NetworkPolicy"} if off else ()),
     )
     return plan_prune(system.owner, system.observed, planned, needed)
-
-
-def _component_plan(decision: Decision) -> ComponentPlan:
-    draft = decision.draft
-    return ComponentPlan(
-        name=draft.name,
-        kind=draft.kind,
-        workload=draft.ref,
-        revision=draft.revision,
-        desired=draft.desired,
-        block=decision.gate.block,
-        running=decision.running,
-        degraded=decision.gate.degraded,
-        missing=decision.gate.missing,
-        waiting_since=decision.gate.waiting_since,
-        findings=draft.findings,
-    )

@@ -12,10 +12,12 @@ from trading_operator.manifests.metadata import Manifest, Owner
 DEPLOYMENT = "Deployment"
 STATEFUL_SET = "StatefulSet"
 WORKLOAD_KINDS = (DEPLOYMENT, STATEFUL_SET)  # the kinds that make pods
+STATE_KEY = "trading_state"  # of the ConfigMap that tells services which orders they may send
 
 __all__ = [
     "DEPLOYMENT",
     "STATEFUL_SET",
+    "STATE_KEY",
     "WORKLOAD_KINDS",
     "Applied",
     "Block",
@@ -32,6 +34,8 @@ __all__ = [
     "Ref",
     "SecretFacts",
     "SecretRequest",
+    "StateNotice",
+    "StoredRevision",
     "ref_of",
 ]
 
@@ -62,6 +66,8 @@ class PodFacts:
     reason: str  # first waiting/terminated/scheduling reason that keeps it from being ready
     message: str
     started: bool
+    trading_state: str = ""  # the one that the pod was told of, "" when of none
+    controlled: bool = True  # False: its workload was deleted and left it behind
 
 
 @dataclass(frozen=True)
@@ -72,6 +78,17 @@ class SecretFacts:
     keys: frozenset[str]
     digest: str  # of the values, so that a change can be seen without keeping them
     labels: Mapping[str, str] = field(default_factory=dict)
+    claims: frozenset[str] = frozenset()  # uids of the volume claims that it goes with
+
+
+@dataclass(frozen=True)
+class StoredRevision:
+    """What was rendered of the whole system at one time, and kept in the cluster."""
+
+    name: str
+    number: int  # higher for every one that comes into force
+    adopted: str  # value of the command that adopted its renderings, "" for none
+    packed: bytes  # its data
 
 
 @dataclass(frozen=True)
@@ -85,12 +102,15 @@ class Observed:
     children: Mapping[Ref, Manifest] = field(default_factory=dict)
     foreign: frozenset[Ref] = frozenset()
     pods: tuple[PodFacts, ...] = ()
+    revisions: tuple[StoredRevision, ...] = ()
     secrets: Mapping[str, SecretFacts] = field(default_factory=dict)
     config_maps: frozenset[str] = frozenset()
     config_digests: Mapping[str, str] = field(default_factory=dict)
     storage_classes: frozenset[str] | None = None  # None: may not be read
     default_storage_class: str | None = None
+    fixed_classes: frozenset[str] = frozenset()  # StorageClasses whose volumes cannot grow
     waiting_since: Mapping[str, str] = field(default_factory=dict)
+    opened: Mapping[str, str] = field(default_factory=dict)  # component -> uid of its claim
 
 
 @dataclass(frozen=True)
@@ -123,7 +143,25 @@ class ComponentPlan:
     degraded: tuple[str, ...] = ()  # optional dependencies that it runs without
     missing: tuple[str, ...] = ()  # required dependencies that it lost while running
     waiting_since: str | None = None  # since when an optional dependency is waited for
+    stops: bool = False  # it has stopped, or is on its way there; `block` says how far
     findings: tuple[Finding, ...] = ()
+    enough: int | None = None  # pods with which it counts as Ready; None: all that are desired
+    notes: tuple[Finding, ...] = ()  # to be said though it is Ready; no reason: nothing is amiss
+    claim: Ref | None = None  # of a datastore's volume
+
+
+@dataclass(frozen=True)
+class StateNotice:
+    """The trading state, where services read it, and the pods that have not heard of it."""
+
+    state: str
+    file: Ref
+    pods: tuple[str, ...] = ()
+
+    def told(self, children: Mapping[Ref, Manifest]) -> str | None:
+        """Return the state that the file says now, None when there is no file."""
+        live = children.get(self.file)
+        return None if live is None else str((live.get("data") or {}).get(STATE_KEY, "")).strip()
 
 
 @dataclass(frozen=True)
@@ -133,11 +171,17 @@ class Plan:
     objects: tuple[Manifest, ...] = ()
     generated_secrets: tuple[SecretRequest, ...] = ()
     prune: tuple[Ref, ...] = ()
+    # StatefulSets that differ in what cannot be changed, as they will be made anew: they are
+    # deleted without their pods, which the next one takes over.
+    recreate: tuple[Manifest, ...] = ()
     replace_pods: tuple[str, ...] = ()  # pods of StatefulSets that still run an old template
     components: tuple[ComponentPlan, ...] = ()
     revision: str = ""
+    rendering: Ref | None = None  # where what was rendered is stored
     generation: int = 0  # of the spec that was planned
     requeue_after: timedelta | None = None
+    trading_state: StateNotice | None = None
+    withheld: tuple[Ref, ...] = ()  # what waits to be written while the system is paused
 
 
 @dataclass(frozen=True)

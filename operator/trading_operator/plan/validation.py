@@ -6,14 +6,10 @@ from trading_operator.api.datastore import Datastore
 from trading_operator.api.reasons import (
     CONFIG_MAP_NOT_FOUND,
     CREDENTIALS_CHANGE,
-    CREDENTIALS_LOST,
     MAJOR_VERSION_CHANGE,
     NAME_CONFLICT,
     SECRET_KEY_NOT_FOUND,
     SECRET_NOT_FOUND,
-    STORAGE_CLASS_CHANGE,
-    STORAGE_CLASS_NOT_FOUND,
-    VOLUME_SHRINKS,
 )
 from trading_operator.api.sharing import Isolation
 from trading_operator.engines import ENGINES
@@ -23,16 +19,18 @@ from trading_operator.manifests.metadata import (
     build_system_selector,
 )
 from trading_operator.manifests.network_policy import default_deny_name
+from trading_operator.manifests.volume_claim import CLAIM_KIND
 from trading_operator.plan.draft import DATASTORE, Draft, System
 from trading_operator.plan.readiness import live_revision
 from trading_operator.plan.references import credentials_name, generated_secrets, password_key
 from trading_operator.plan.types import STATEFUL_SET, Block, Ref, ref_of
-from trading_operator.plan.volumes import (
-    CLAIM_KIND,
-    ClaimSize,
-    data_claim_name,
-    data_claim_size,
-    shared_claim_size,
+from trading_operator.plan.volume_checks import (
+    find_class_change,
+    find_left_over,
+    find_lost_credentials,
+    find_missing_class,
+    find_size_fault,
+    labels_of,
 )
 
 GENERATED_KEY = "password"
@@ -121,43 +119,6 @@ def _config_map_missing(system: System, draft: Draft) -> Block | None:
     return None
 
 
-def _storage_class_missing(system: System, draft: Draft) -> Block | None:
-    known = system.observed.storage_classes
-    if known is None:
-        return None
-    for name, path in draft.needs.storage_classes.items():
-        if name not in known:
-            has = ", ".join(sorted(known)) or "none"
-            return Block(
-                STORAGE_CLASS_NOT_FOUND,
-                f"{path}: the cluster has no StorageClass {name} (it has {has}); "
-                "create it or name another",
-            )
-    return None
-
-
-def _credentials_lost(system: System, draft: Draft) -> Block | None:
-    if draft.secret is None:
-        return None
-    name = ref_of(draft.secret.manifest).name
-    claim = Ref(CLAIM_KIND, data_claim_name(draft.part.name))
-    # Without a volume there is nothing that a new password would not open.
-    if name in system.observed.secrets or claim not in system.observed.children:
-        return None
-    return Block(
-        CREDENTIALS_LOST,
-        f"{draft.path}: the generated Secret {name} is gone, and its password opens the volume; "
-        f"restore it with the keys username and password and the labels {_labels(system)}, or "
-        f"delete {draft.ref.kind} {draft.ref.name} and {claim.kind} {claim.name} to begin with an "
-        "empty volume",
-    )
-
-
-def _labels(system: System) -> str:
-    wanted = build_system_selector(system.owner)
-    return ",".join(f"{name}={value}" for name, value in wanted.items())
-
-
 def _credentials_foreign(system: System, draft: Draft) -> Block | None:
     """Refuse a Secret under the generated name that is not this system's: another one's opens
     nothing here, and the volume that belongs to it may be there too.
@@ -180,7 +141,7 @@ def _credentials_foreign(system: System, draft: Draft) -> Block | None:
         NAME_CONFLICT,
         f"{draft.path}: Secret {name} exists and does not belong to this system; rename the "
         f"datastore or remove the Secret (one that was restored needs the labels "
-        f"{_labels(system)})",
+        f"{labels_of(system)})",
     )
 
 
@@ -196,23 +157,6 @@ def _major_version_change(system: System, draft: Draft) -> Block | None:
         MAJOR_VERSION_CHANGE,
         f"{draft.path}.version: major version {before} cannot become {after} in place, because "
         f"there is no way back; set it to {before} again, add a new datastore with {after} and "
-        "move the data",
-    )
-
-
-def _storage_class_change(system: System, draft: Draft) -> Block | None:
-    live = system.observed.children.get(draft.ref)
-    component = system.components[draft.name]
-    if live is None or not isinstance(component, Datastore) or not has_data(live):
-        return None
-    before = live["spec"]["volumeClaimTemplates"][0]["spec"].get("storageClassName")
-    after = component.storage.storage_class_name
-    if before == after:
-        return None
-    return Block(
-        STORAGE_CLASS_CHANGE,
-        f"{draft.path}.storage.storageClassName: a volume stays in its class ({before or 'default'}"
-        f"), it cannot move to {after or 'the default'}; set it back, or add a new datastore and "
         "move the data",
     )
 
@@ -277,39 +221,18 @@ def _password_source(workload: Manifest, store: str) -> tuple[str, str] | None:
     return None
 
 
-def _volume_shrinks(system: System, draft: Draft) -> Block | None:
-    for path, asked in _sizes(system, draft):
-        if asked.shrinks:
-            return Block(
-                VOLUME_SHRINKS,
-                f"{path}: a volume cannot shrink from {asked.live}; set the size to "
-                f"{asked.live} again, or make a new volume and move the data",
-            )
-    return None
-
-
-def _sizes(system: System, draft: Draft) -> Iterator[tuple[str, ClaimSize]]:
-    component = system.components[draft.name]
-    if isinstance(component, Datastore):
-        yield f"{draft.path}.storage.size", data_claim_size(system, component)
-        return
-    mounted = {mount.name for mount in component.volumes}
-    for at, volume in enumerate(system.spec.volumes):
-        if volume.name in mounted:
-            yield f"volumes[{at}].size", shared_claim_size(system, volume)
-
-
 CHECKS: tuple[Check, ...] = (
     _name_conflict,
     _other_kind,
     _major_version_change,
-    _storage_class_change,
-    _credentials_lost,
+    find_class_change,
+    find_left_over,
+    find_lost_credentials,
     _credentials_foreign,
     _credentials_change,
-    _volume_shrinks,
+    find_size_fault,
     _secret_missing,
     _secret_vanished,
     _config_map_missing,
-    _storage_class_missing,
+    find_missing_class,
 )

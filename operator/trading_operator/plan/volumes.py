@@ -1,4 +1,4 @@
-"""Shared volumes, and the growth of datastore volumes."""
+"""How large volumes are, which of them are known, and whether they were ever opened."""
 
 from dataclasses import dataclass
 
@@ -6,18 +6,17 @@ from trading_operator.api.datastore import Datastore
 from trading_operator.api.errors import InvalidSpecError
 from trading_operator.api.sharing import SharedVolume
 from trading_operator.manifests.metadata import (
+    MADE_FOR_ANNOTATION,
     SIZE_ANNOTATION,
     Manifest,
     Owner,
-    build_system_labels,
     child_name,
 )
 from trading_operator.manifests.quantity import canonical_quantity, parse_quantity
-from trading_operator.manifests.volume_claim import Claim, build_volume_claim
+from trading_operator.manifests.volume_claim import CLAIM_KIND
 from trading_operator.plan.draft import System
 from trading_operator.plan.types import STATEFUL_SET, Ref
 
-CLAIM_KIND = "PersistentVolumeClaim"
 DATA_VOLUME = "data"
 
 
@@ -41,32 +40,46 @@ def find_volume(system: System, name: str, path: str) -> SharedVolume:
     return volume
 
 
-def plan_shared_volumes(system: System) -> tuple[Manifest, ...]:
-    """Return the claims of all shared volumes whose storage can be had."""
-    return tuple(
-        _build_shared_claim(system, volume)
-        for volume in system.spec.volumes
-        if missing_class(system, volume) is None
-    )
-
-
 def missing_class(system: System, volume: SharedVolume) -> str | None:
     """Return the StorageClass that the volume names and the cluster does not have."""
-    claim = Ref(CLAIM_KIND, claim_name(system.owner, volume.name))
     known = system.observed.storage_classes
     wanted = volume.storage_class_name
     # A claim that is there has its storage, whatever became of the class.
-    if wanted is None or known is None or wanted in known or claim in system.observed.children:
+    if wanted is None or known is None or wanted in known:
         return None
-    return wanted
+    return None if find_claim(system, claim_name(system.owner, volume.name)) else wanted
 
 
-def _build_shared_claim(system: System, volume: SharedVolume) -> Manifest:
-    owner, size = system.owner, shared_claim_size(system, volume)
-    claim = Claim(size.request, volume.access_mode.value, volume.storage_class_name)
-    return build_volume_claim(
-        owner, claim_name(owner, volume.name), build_system_labels(owner), claim, size.asked
-    )
+def find_claim(system: System, name: str) -> Manifest | None:
+    """Return a live claim of the system."""
+    return system.observed.children.get(Ref(CLAIM_KIND, name))
+
+
+def lacks_default_class(system: System, claim: str, storage_class: str | None) -> bool:
+    """Tell whether a claim that is still to be made would wait for a class that nobody gives it."""
+    observed = system.observed
+    if storage_class is not None or observed.storage_classes is None:
+        return False
+    return observed.default_storage_class is None and find_claim(system, claim) is None
+
+
+def is_unopened(system: System, component: str, workload: Ref) -> bool:
+    """Tell whether a datastore's claim surely holds no data that a lost password would open.
+
+    So it is with a claim that was never bound, and with one that this very system made and has not
+    started the datastore with: the operator may end between the claim and its Secret.
+    """
+    claim = find_claim(system, data_claim_name(workload.name))
+    if claim is None:
+        return True
+    if workload in system.observed.children:
+        return False
+    if claim.get("status", {}).get("phase") == "Pending":
+        return True
+    metadata = claim["metadata"]
+    annotations = metadata.get("annotations") or {}
+    made_here = annotations.get(MADE_FOR_ANNOTATION) == system.owner.uid
+    return made_here and system.observed.opened.get(component) != metadata["uid"]
 
 
 @dataclass(frozen=True)
@@ -80,6 +93,7 @@ class ClaimSize:
     wanted: str
     live: str | None  # None: there is no claim, or its size cannot be read
     recorded: str | None  # what the operator asked for last, None when it did not
+    made: str | None = None  # size of the live claim template, None when there is none
 
     @property
     def grows(self) -> bool:
@@ -96,6 +110,11 @@ class ClaimSize:
     def request(self) -> str:
         """Return the size that the claim should ask for: never less than it does."""
         return self.wanted if self.live is None or self.grows else self.live
+
+    @property
+    def template(self) -> str:
+        """Return the size for the immutable claim template: it follows once the claim has grown."""
+        return self.wanted if self.made is None or not self.grows else self.made
 
     @property
     def shrinks(self) -> bool:
@@ -115,19 +134,24 @@ def data_claim_size(system: System, store: Datastore) -> ClaimSize:
     """Return the size of a datastore's volume."""
     workload = child_name(system.owner, store.name)
     live = system.observed.children.get(Ref(STATEFUL_SET, workload), {})
-    claims = live.get("spec", {}).get("volumeClaimTemplates") or ()
-    made = claims[0]["spec"]["resources"]["requests"]["storage"] if claims else None
+    template = claim_template(live)
+    made = None if template is None else template["spec"]["resources"]["requests"]["storage"]
     return _claim_size(system, data_claim_name(workload), store.storage.size, made)
 
 
+def claim_template(workload: Manifest) -> Manifest | None:
+    """Return the claim template of a live datastore's StatefulSet."""
+    templates = workload.get("spec", {}).get("volumeClaimTemplates") or ()
+    return next(iter(templates), None)
+
+
 def _claim_size(system: System, claim: str, wanted: str, made: str | None) -> ClaimSize:
-    live = system.observed.children.get(Ref(CLAIM_KIND, claim), {})
+    live = find_claim(system, claim) or {}
     annotations = live.get("metadata", {}).get("annotations") or {}
-    sizes = (
-        live.get("spec", {}).get("resources", {}).get("requests", {}).get("storage"),
-        annotations.get(SIZE_ANNOTATION, made),
-    )
-    return ClaimSize(canonical_quantity(wanted), *map(_known_size, sizes))
+    request = live.get("spec", {}).get("resources", {}).get("requests", {}).get("storage")
+    recorded = annotations.get(SIZE_ANNOTATION, made)
+    sizes = map(_known_size, (request, recorded, made))
+    return ClaimSize(canonical_quantity(wanted), *sizes)
 
 
 def _known_size(text: str | None) -> str | None:
@@ -136,3 +160,8 @@ def _known_size(text: str | None) -> str | None:
         return None if text is None else canonical_quantity(text)
     except ValueError:
         return None
+
+
+def cannot_grow(system: System, claim: Manifest) -> bool:
+    """Tell whether a claim's StorageClass is known not to let its volumes grow."""
+    return claim["spec"].get("storageClassName") in system.observed.fixed_classes

@@ -40,7 +40,17 @@ class Chart:
 
     def render(self, values: Values | None = None, release: str = "rel") -> list[Manifest]:
         """Return every object that an install in namespace `ops` would make."""
-        done = self._run("template", release, str(self.folder), "--namespace=ops", values=values)
+        return self._render(values, release, "--no-hooks")
+
+    def hooks(self, values: Values | None = None) -> list[Manifest]:
+        """Return every object that Helm makes for a hook and takes away after it."""
+        rendered = self._render(values, "rel")
+        return [each for each in rendered if "helm.sh/hook" in _annotations(each)]
+
+    def _render(self, values: Values | None, release: str, *more: str) -> list[Manifest]:
+        done = self._run(
+            "template", release, str(self.folder), "--namespace=ops", *more, values=values
+        )
         assert done.returncode == 0, done.stderr
         return [manifest for manifest in yaml.safe_load_all(done.stdout) if manifest]
 
@@ -77,6 +87,11 @@ class Chart:
             check=False,
             timeout=60,
         )
+
+
+def _annotations(manifest: Manifest) -> Manifest:
+    annotations: Manifest = manifest["metadata"].get("annotations") or {}
+    return annotations
 
 
 def of_kind(manifests: Iterable[Manifest], kind: str) -> list[Manifest]:

@@ -13,7 +13,10 @@ CRDS = Path(__file__).parents[3] / "crds"
 EVERYTHING = {
     "replicas": 2,
     "networkPolicy": {"enabled": True},
-    "metrics": {"serviceMonitor": {"enabled": True}, "podMonitor": {"enabled": True}},
+    "metrics": {
+        kind: {"enabled": True}
+        for kind in ("serviceMonitor", "podMonitor", "prometheusRule", "dashboard")
+    },
     "rbac": {"scope": "namespaced"},
 }
 LABELS = {
@@ -74,6 +77,12 @@ def test_a_disruption_budget_comes_with_the_second_replica(
         assert budget["spec"]["unhealthyPodEvictionPolicy"] == "AlwaysAllow"
 
 
+def test_two_replicas_are_the_default(chart: Chart) -> None:
+    manifests = chart.render()
+    assert only(manifests, "Deployment")["spec"]["replicas"] == 2
+    assert len(of_kind(manifests, "PodDisruptionBudget")) == 1
+
+
 def test_monitors_and_the_network_policy_are_off_until_asked_for(chart: Chart) -> None:
     kinds = {manifest["kind"] for manifest in chart.render()}
     assert not kinds & {"ServiceMonitor", "PodMonitor", "NetworkPolicy"}
@@ -83,7 +92,7 @@ def test_monitors_scrape_the_named_port(chart: Chart) -> None:
     labels = {"release": "prometheus"}
     monitor = {"enabled": True, "interval": "5s", "labels": labels}
     manifests = chart.render({"metrics": {"serviceMonitor": monitor, "podMonitor": monitor}})
-    endpoint = {"port": "http", "path": "/metrics", "interval": "5s"}
+    endpoint = {"port": "http", "path": "/metrics", "interval": "5s", "honorLabels": True}
     service, pod = only(manifests, "ServiceMonitor"), only(manifests, "PodMonitor")
     assert service["spec"]["endpoints"] == pod["spec"]["podMetricsEndpoints"] == [endpoint]
     assert service["metadata"]["labels"].items() >= labels.items()

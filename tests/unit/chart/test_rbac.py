@@ -9,20 +9,25 @@ from unit.chart.rendering import Chart, Manifest, of_kind, only
 
 CHILD = {"get", "list", "watch", "create", "patch", "delete"}
 IN_A_NAMESPACE = {
-    "tradingoperator.io/tradingsystems": {"get", "list", "watch"},
+    "tradingoperator.io/tradingsystems": {"get", "list", "watch", "patch"},
     "tradingoperator.io/tradingsystems/status": {"patch"},
     "tradingoperator.io/tradingsystems/finalizers": {"update"},
     "apps/deployments": CHILD,
     "apps/statefulsets": CHILD,
+    "apps/controllerrevisions": CHILD,
+    "/namespaces": {"get"},
     "/services": CHILD,
     "/configmaps": CHILD,
     "/persistentvolumeclaims": {"get", "list", "watch", "create", "patch"},
     "networking.k8s.io/networkpolicies": CHILD,
-    "/pods": {"get", "list", "watch", "delete"},
+    "networking.k8s.io/ingresses": CHILD,
+    "autoscaling/horizontalpodautoscalers": CHILD,
+    "policy/poddisruptionbudgets": CHILD,
+    "/pods": {"list", "watch", "patch", "delete"},
     "/secrets": {"get", "create"},
     "events.k8s.io/events": {"create", "patch"},
 }
-OF_THE_CLUSTER = {"storage.k8s.io/storageclasses": {"get", "list"}}
+OF_THE_CLUSTER = {"storage.k8s.io/storageclasses": {"list"}}
 NAMESPACED = {"rbac": {"scope": "namespaced"}, "watchNamespaces": ["desk-a", "desk-b"]}
 SCOPES = [{}, NAMESPACED]
 
@@ -135,10 +140,18 @@ def test_roles_are_left_to_somebody_else_on_request(chart: Chart) -> None:
     assert not [manifest for manifest in manifests if "rbac" in manifest["apiVersion"]]
 
 
-def test_two_releases_never_share_a_cluster_wide_name(chart: Chart) -> None:
+@pytest.mark.parametrize(
+    ("scope", "shared"),
+    # One that serves every namespace leaves a mark that Helm makes for no second release.
+    [("namespaced", set()), ("cluster", {"trading-operator-every-namespace"})],
+)
+def test_two_releases_never_share_a_cluster_wide_name_but_the_mark_of_the_only_one(
+    chart: Chart, scope: str, shared: set[str]
+) -> None:
     def cluster_wide(release: str) -> set[str]:
-        manifests = chart.render({"crds": {"create": False}}, release)
+        values = {"crds": {"create": False}, "rbac": {"scope": scope}}
+        manifests = chart.render(values, release)
         named = [m["metadata"] for m in manifests if "namespace" not in m["metadata"]]
         return {metadata["name"] for metadata in named}
 
-    assert not cluster_wide("one") & cluster_wide("two")
+    assert cluster_wide("one") & cluster_wide("two") == shared

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from trading_operator.api.trading_system import TradingSystemSpec
 from trading_operator.manifests.metadata import COMPONENT, REVISION_ANNOTATION
+from trading_operator.plan.stored_revision import pack_data, read_revision
 from trading_operator.plan.trading_system import plan_trading_system
 from trading_operator.plan.types import (
     Applied,
@@ -100,6 +101,11 @@ class World:
         seen = Observed(
             children=dict(self.children),
             pods=tuple(self.pods.values()),
+            revisions=tuple(
+                read_revision(live, pack_data(live["data"]))
+                for ref, live in self.children.items()
+                if ref.kind == "ControllerRevision"
+            ),
             secrets=dict(self.secrets),
             waiting_since=dict(self.waiting_since),
         )
@@ -129,6 +135,7 @@ class World:
     def _write(self, manifest: Manifest) -> None:
         ref = ref_of(manifest)
         live = self.children.get(ref, {})
+        manifest = {**manifest, "metadata": {"uid": f"uid-of-{ref.name}", **manifest["metadata"]}}
         if {**live, "status": None} == {**manifest, "status": None}:
             return
         self.written.append(ref)
@@ -140,6 +147,9 @@ class World:
         for ref, live in self.children.items():
             if ref.kind in WORKLOADS:
                 component = live["metadata"]["labels"][COMPONENT]
+                if live["spec"]["replicas"] == 0:
+                    self.pods.pop(component, None)
+                    continue
                 self.pods[component] = self._pod(ref, live, component, healthy(component))
 
     def _pod(self, ref: Ref, live: Manifest, component: str, ready: bool) -> PodFacts:

@@ -31,12 +31,17 @@ from unit.operator_runtime.scripted_server import ScriptedServer
 KEY = Key("ns", "one")
 OWNER = Owner("tradingoperator.io/v1alpha1", "TradingSystem", "one", "ns", OWNER_UID, 1)
 LABELS = {"app.kubernetes.io/managed-by": "trading-operator", "app.kubernetes.io/part-of": "one"}
+CLAIM = "data-db-0"
 OWNED = [{"kind": "TradingSystem", "name": "one", "uid": OWNER_UID}]
 
 
 def _manifest(kind: str, name: str, **content: Any) -> Manifest:
     metadata = {"name": name, "namespace": "ns", "labels": LABELS, "ownerReferences": OWNED}
     return {"apiVersion": "v1", "kind": kind, "metadata": metadata, **content}
+
+
+def _put_claim(bench: "Bench") -> None:
+    bench.kube.cache.put({**build_config_map(CLAIM, 1), "kind": "PersistentVolumeClaim"})
 
 
 class Objects:
@@ -239,7 +244,8 @@ async def test_one_failing_write_keeps_no_other_from_being_made(bench: Bench) ->
 
 async def test_a_generated_secret_is_made_once_and_its_values_are_random(bench: Bench) -> None:
     manifest = _manifest("Secret", "s")
-    request = SecretRequest(manifest, "trader", {"url": "db://trader:{password}@db"})
+    _put_claim(bench)
+    request = SecretRequest(manifest, CLAIM, "trader", {"url": "db://trader:{password}@db"})
     await bench.apply(generated_secrets=(request,))
     values = bench.server.bodies[0]["stringData"]
     assert values["username"] == "trader"
@@ -320,7 +326,8 @@ async def test_a_server_in_trouble_is_not_asked_for_everything_else(bench: Bench
 async def test_no_volume_is_opened_before_its_secret_is_there(
     bench: Bench, refusal: tuple[int, str]
 ) -> None:
-    request = SecretRequest(_manifest("Secret", "db-credentials"), "trader", {})
+    _put_claim(bench)
+    request = SecretRequest(_manifest("Secret", "db-credentials"), CLAIM, "trader", {})
     objects = [_workload("db", "db-credentials"), _workload("other", "none")]
     bench.server.refusals["db-credentials"] = refusal
     for _ in range(2):  # the second time the refusal stands
@@ -341,8 +348,37 @@ async def test_no_volume_is_opened_before_its_secret_is_there(
     ]
 
 
+async def test_a_secret_goes_with_the_claim_that_it_opens_and_is_not_made_without(
+    bench: Bench,
+) -> None:
+    request = SecretRequest(_manifest("Secret", "s"), CLAIM, "trader", {})
+    claim, workload = _manifest("PersistentVolumeClaim", CLAIM), _workload("db", "s")
+    bench.server.refusals[CLAIM] = (403, "Forbidden")
+    await bench.apply(workload, claim, generated_secrets=(request,))
+    assert bench.server.log == [("POST", f"persistentvolumeclaims/{CLAIM}")]
+
+    bench.server.refusals.clear()
+    bench.kube.refusals.forget(KEY)
+    await bench.apply(workload, claim, generated_secrets=(request,))
+    assert [path for _, path in bench.server.log[1:]] == [
+        f"persistentvolumeclaims/{CLAIM}",
+        "secrets/s",
+        "deployments/db",
+    ]
+    (owner,) = bench.server.bodies[2]["metadata"]["ownerReferences"]
+    assert (owner["kind"], owner["name"]) == ("PersistentVolumeClaim", CLAIM)
+
+
+async def test_no_workload_takes_a_claim_of_somebody_else(bench: Bench) -> None:
+    store = {**_workload("db", "mine"), "kind": "StatefulSet"}
+    bench.server.refusals[CLAIM] = (403, "Forbidden")
+    await bench.apply(store, _manifest("PersistentVolumeClaim", CLAIM))
+    assert ("POST", "statefulsets/db") not in bench.server.log
+
+
 async def test_a_secret_that_was_made_after_all_is_no_refusal_any_more(bench: Bench) -> None:
-    request = SecretRequest(_manifest("Secret", "s"), "trader", {})
+    _put_claim(bench)
+    request = SecretRequest(_manifest("Secret", "s"), CLAIM, "trader", {})
     bench.server.refusals["s"] = (403, "Forbidden")
     await bench.apply(generated_secrets=(request,))
     bench.secrets["s"] = SecretFacts("s", frozenset(), "")
@@ -353,7 +389,8 @@ async def test_a_secret_that_was_made_after_all_is_no_refusal_any_more(bench: Be
 async def test_a_secret_that_is_there_unseen_is_looked_at_before_its_volume_is_opened(
     bench: Bench,
 ) -> None:
-    request = SecretRequest(_manifest("Secret", "s"), "trader", {})
+    _put_claim(bench)
+    request = SecretRequest(_manifest("Secret", "s"), CLAIM, "trader", {})
     await bench.apply(generated_secrets=(request,))
     applied = await bench.apply(_workload("db", "s"), generated_secrets=(request,))
     assert applied.failures == ()

@@ -1,6 +1,7 @@
 """One replica leads, and stops before another can, whatever the API server does."""
 
 import asyncio
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -9,8 +10,9 @@ import pytest
 from aiohttp import web
 from kubernetes.aio.client import Configuration
 
+from trading_operator.kube import elector as elector_module
 from trading_operator.kube.connection import Connection
-from trading_operator.kube.elector import Elector, Terms
+from trading_operator.kube.elector import Elector, Terms, read_clock
 from trading_operator.kube.transport import Transport
 from trading_operator.metrics import Metrics
 from unit.operator_runtime.scripted_server import ScriptedServer
@@ -164,6 +166,41 @@ async def test_a_leader_whose_lease_was_taken_stops_at_once() -> None:
         assert await until(lambda: not replica.leading) < LEASE
         await asyncio.sleep(0.05)
         assert leases.holder == "thief"
+
+
+async def test_a_deleted_lease_is_not_free_for_a_standby_that_has_seen_it_held() -> None:
+    async with election("a", "b") as (leases, replicas):
+        await until(lambda: any(replica.leading for replica in replicas))
+        leader, standby = sorted(replicas, key=lambda replica: not replica.leading)
+        for _ in range(5):
+            await asyncio.sleep(LEASE / 4)
+            leases.lease = None
+            await until(lambda: leases.holder == leader.elector._terms.identity)
+        assert (leader.terms, standby.terms) == (1, 0)
+
+
+async def test_a_lease_that_stays_deleted_is_taken_after_its_time() -> None:
+    async with election("a") as (leases, (replica,)):
+        dead = {"holderIdentity": "dead", "leaseDurationSeconds": 1}
+        await until(lambda: replica.leading)
+        replica.elector._keep({"metadata": {}, "spec": dead})
+        leases.lease, leases.version = None, leases.version + 1
+        await until(lambda: not replica.leading)
+        assert 0.5 < await until(lambda: replica.leading) < 1.5
+
+
+async def test_a_standby_looks_again_when_the_lease_that_it_saw_runs_out() -> None:
+    leases = LeaseServer()
+    async with ScriptedServer(leases.answer).transport() as transport:
+        elector = Elector(transport, Terms("ns", "lease", "a", 600.0), lambda: 100.0)
+        elector._keep({"spec": {"holderIdentity": "b", "leaseDurationSeconds": 7}})
+        assert 7.0 < elector._pause() < 7.1
+        assert not elector._is_free()
+
+
+def test_a_machine_that_slept_finds_its_lease_over() -> None:
+    assert elector_module._CLOCK == time.CLOCK_BOOTTIME  # the clock that counts sleep, on Linux
+    assert abs(read_clock() - time.clock_gettime(time.CLOCK_BOOTTIME)) < 1
 
 
 async def test_an_error_of_the_work_is_not_swallowed() -> None:

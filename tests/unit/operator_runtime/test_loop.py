@@ -12,6 +12,7 @@ import pytest
 from aiohttp import web
 
 from trading_operator.controllers import loop as loop_module
+from trading_operator.controllers.deletion import Farewell
 from trading_operator.controllers.loop import TOLD_AFTER_TIMES, Loop
 from trading_operator.controllers.systems import Body, Systems
 from trading_operator.controllers.trading_system import Report
@@ -19,6 +20,7 @@ from trading_operator.kube.access import Kube
 from trading_operator.kube.cache import Cache, Key
 from trading_operator.kube.errors import ApiError, NotLeadingError
 from trading_operator.kube.events import EventPoster
+from trading_operator.kube.finalizer import ORDERED_STOP
 from trading_operator.kube.named import NamedReader
 from trading_operator.kube.work_queue import WorkQueue
 from trading_operator.log_format import JsonFormatter
@@ -39,6 +41,7 @@ class StatusServer:
         self.version = 100
         self.statuses: dict[str, Any] = {}
         self.missing: set[str] = set()
+        self.finalizers: dict[str, list[str]] = {}
 
     async def answer(self, request: web.Request) -> web.StreamResponse:
         """Answer one request."""
@@ -50,6 +53,9 @@ class StatusServer:
             return web.json_response(build_body(name))
         body = await request.json()
         self.version += 1
+        if "status" not in body:
+            self.finalizers[name] = body["metadata"]["finalizers"]
+            return web.json_response(build_body(name, self.version))
         self.statuses[name] = body["status"]
         return web.json_response(build_body(name, self.version, status=body["status"]))
 
@@ -60,13 +66,17 @@ class Bench:
     def __init__(self, kube: Kube, server: StatusServer) -> None:
         self.server = server
         self.passes: list[str] = []
+        self.ends: list[str] = []
+        self.farewell = Farewell()
         self.outcomes: dict[str, Any] = {}
         self.queue: WorkQueue[Key] = WorkQueue()
         self.systems = Systems(self.queue.wake, self.queue.forget)
         self.metrics = Metrics()
         self.kube = kube
         poster = EventPoster(kube.transport, "me", self.metrics)
-        self.loop = Loop(kube, self.systems, self.queue, self._reconcile, poster, self.metrics)
+        self.loop = Loop(
+            kube, self.systems, self.queue, self._reconcile, self._end, poster, self.metrics
+        )
 
     async def _reconcile(self, body: Body, _: datetime) -> Report:
         name = body["metadata"]["name"]
@@ -75,6 +85,10 @@ class Bench:
         if isinstance(outcome, Exception):
             raise outcome
         return Report(outcome)
+
+    async def _end(self, body: Body, _: datetime) -> Farewell:
+        self.ends.append(body["metadata"]["name"])
+        return self.farewell
 
     def count(self, result: str) -> float:
         """Return how many passes had a result."""
@@ -222,6 +236,29 @@ async def test_a_system_on_its_way_out_is_left_alone(bench: Bench) -> None:
     body["metadata"]["deletionTimestamp"] = "2026-01-01T00:00:00Z"
     bench.systems.take_event("MODIFIED", body)
     await bench.loop.reconcile_once(ONE)
+    assert bench.passes == bench.ends == []
+    assert bench.server.finalizers == {}
+
+
+async def test_a_system_that_stops_in_order_is_told_of_and_then_released(bench: Bench) -> None:
+    body = build_body("one", 5)
+    body["metadata"] |= {
+        "deletionTimestamp": "2026-01-01T00:00:00Z",
+        "finalizers": [ORDERED_STOP, "theirs"],
+    }
+    body["spec"] = {}
+    bench.systems.take_event("MODIFIED", body)
+    bench.farewell = Farewell(Report(READY, 5.0))
+    await bench.loop.reconcile_once(ONE)
+    assert bench.server.statuses["one"] == READY
+    assert bench.server.finalizers == {}
+
+    bench.systems.take_event(
+        "MODIFIED", {**body, "metadata": {**body["metadata"], "resourceVersion": "900"}}
+    )
+    bench.farewell = Farewell()
+    await bench.loop.reconcile_once(ONE)
+    assert bench.server.finalizers["one"] == ["theirs"]
     assert bench.passes == []
 
 

@@ -105,3 +105,19 @@ def test_a_long_termination_message_is_cut() -> None:
     last = {"terminated": {**CRASHED, "message": "x" * 4096}}
     pod = _pod(_container({"waiting": {"reason": "CrashLoopBackOff"}}, lastState=last))
     assert len(read_pod_facts(pod).message) == MESSAGE_LENGTH
+
+
+@pytest.mark.parametrize(("deleting", "ready"), [(True, False), (False, False), (True, True)])
+def test_a_pod_whose_node_fell_silent_is_told_from_one_that_stops(
+    deleting: bool, ready: bool
+) -> None:
+    pod = _pod(
+        {**_container({"running": {}}), "ready": True},
+        conditions=[{"type": "Ready", "status": str(ready)}],
+    )
+    pod["spec"] = {"nodeName": "node-7"}
+    if deleting:
+        pod["metadata"]["deletionTimestamp"] = "2026-01-01T00:00:00Z"
+    facts = read_pod_facts(pod)
+    assert facts.reason == ("" if ready else "NodeUnreachable")
+    assert ready or "node-7 does not answer" in facts.message

@@ -30,6 +30,11 @@ async def _reading(*answers: Answer) -> AsyncIterator[Kube]:
         yield kube
 
 
+def _put_running_store(kube: Kube) -> None:
+    for kind, name in (("StatefulSet", "one-db"), ("PersistentVolumeClaim", "data-one-db-0")):
+        kube.cache.put({**build_config_map(name, 1), "kind": kind})
+
+
 async def _secrets(kube: Kube) -> set[str]:
     return set((await read_observed(kube, OWNER, REFERENCES, None)).observed.secrets)
 
@@ -42,14 +47,21 @@ async def test_a_password_is_not_decided_from_memory_before_its_workload_is_ther
 
 async def test_the_password_of_a_running_workload_is_remembered() -> None:
     async with _reading(CLASSES, SECRET, answer_error(404, "NotFound")) as kube:
+        _put_running_store(kube)
+        assert await _secrets(kube) == {"one-db-credentials"}
+        assert await _secrets(kube) == {"one-db-credentials"}
+
+
+async def test_a_password_is_not_decided_from_memory_while_its_claim_is_away() -> None:
+    async with _reading(CLASSES, SECRET, answer_error(404, "NotFound")) as kube:
         kube.cache.put({**build_config_map("one-db", 1), "kind": "StatefulSet"})
         assert await _secrets(kube) == {"one-db-credentials"}
-        assert await _secrets(kube) == {"one-db-credentials"}
+        assert await _secrets(kube) == set()
 
 
 async def test_what_was_read_by_name_is_forgotten_with_a_system_of_the_namespace() -> None:
     async with _reading(CLASSES, SECRET, answer_error(404, "NotFound")) as kube:
-        kube.cache.put({**build_config_map("one-db", 1), "kind": "StatefulSet"})
+        _put_running_store(kube)
         assert await _secrets(kube) == {"one-db-credentials"}
         kube.forget(Key("ns", "one"))
         assert await _secrets(kube) == set()

@@ -2,13 +2,18 @@
 
 import asyncio
 import logging
+import socket
+from dataclasses import replace
 
 import pytest
 from aiohttp import web
+from kubernetes.aio.client import Configuration
 
+from trading_operator.kube.connection import Connection
 from trading_operator.kube.errors import ApiError, NotLeadingError, parse_error
 from trading_operator.kube.resources import CONFIG_MAPS, PODS, STORAGE_CLASSES, TRADING_SYSTEMS
-from trading_operator.kube.transport import Call
+from trading_operator.kube.transport import Call, Transport
+from trading_operator.metrics import Metrics
 from unit.operator_runtime.scripted_server import (
     ScriptedServer,
     answer_broken,
@@ -157,3 +162,30 @@ async def test_requests_are_counted_by_verb_resource_and_code() -> None:
         counts = transport._metrics.api_requests
         for code in ("503", "200"):
             assert counts.labels("get", "configmaps", code)._value.get() == 1
+
+
+async def test_a_write_is_held_back_at_the_last_moment_too() -> None:
+    server = ScriptedServer(answer_json({}, 201))
+    answers = [True, False]  # leads when asked first, no more when the connection stands
+    async with server.transport() as transport:
+        transport.fence_writes(lambda: answers.pop(0))
+        with pytest.raises(NotLeadingError):
+            await transport.send(POST)
+        transport.fence_writes(lambda: True)
+        await transport.send(POST)
+    assert answers == []
+    assert server.bodies == [{"x": 1}]
+
+
+async def test_an_agent_and_the_patience_with_unconfirmed_bytes_are_set_on_connections() -> None:
+    server = ScriptedServer(answer_json({}))
+    async with server.running():
+        plain = Connection(server.url, Configuration(host=server.url), False)
+        connection = replace(plain, agent="operator/1 (pod)", unacknowledged=2.5)
+        transport = Transport(connection, Metrics(), 1)
+        await transport.send(GET)
+        opened = connection._open_socket((socket.AF_INET, socket.SOCK_STREAM, 0, "", ("", 0)))
+        await transport.close()
+    assert server.headers[0]["User-Agent"] == "operator/1 (pod)"
+    with opened:
+        assert opened.getsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT) == 2500

@@ -65,6 +65,29 @@ def test_what_the_server_adds_or_writes_otherwise_is_no_difference(wanted: Any, 
         ({"args": ["a"]}, {"args": ["a", "b"]}),
         ({"ports": [{"port": 1}]}, {"ports": [{"port": 1}, {"port": 2}]}),
         ({"drop": ["ALL"]}, {"drop": ["ALL", "NET_RAW"]}),
+        ({"selector": {"a": "1"}}, {"selector": {"a": "1", "b": "2"}}),
+        ({"podSelector": {}}, {"podSelector": {"matchLabels": {"a": "1"}}}),
+        ({"ingress": [{"from": [{"podSelector": {}}]}]}, {"ingress": [{}]}),
+        (
+            {"ingress": [{"from": [{"podSelector": {"matchLabels": {"a": "1"}}}]}]},
+            {
+                "ingress": [
+                    {
+                        "from": [
+                            {"podSelector": {"matchLabels": {"a": "1"}}, "namespaceSelector": {}}
+                        ]
+                    }
+                ]
+            },
+        ),
+        (
+            {"volumes": [{"name": "v", "emptyDir": {}}]},
+            {"volumes": [{"name": "v", "hostPath": {"path": "/"}}]},
+        ),
+        (
+            {"env": [{"name": "A", "value": ""}]},
+            {"env": [{"name": "A", "valueFrom": {"secretKeyRef": {"name": "s", "key": "k"}}}]},
+        ),
     ],
 )
 def test_what_the_plan_sets_and_the_server_has_otherwise_is_a_difference(

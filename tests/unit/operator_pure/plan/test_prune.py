@@ -4,7 +4,8 @@ from typing import Any
 
 from trading_operator.api.trading_system import TradingSystemSpec
 from trading_operator.manifests.metadata import Owner, build_metadata
-from trading_operator.plan.types import Ref
+from trading_operator.plan.stored_revision import HISTORY_LIMIT
+from trading_operator.plan.types import Plan, Ref
 from unit.operator_pure.systems import (
     OWNER,
     World,
@@ -31,13 +32,13 @@ def test_a_removed_component_goes_with_all_it_had_but_its_data() -> None:
     claim = Ref("PersistentVolumeClaim", "data-momentum-db-0")
     secret = Ref("Secret", "momentum-db-credentials")
     ours = build_metadata(OWNER, "x", {})
-    world.children |= {ref: {"kind": ref.kind, "metadata": ours} for ref in (claim, secret)}
-    plan = plan_for(make_spec(services=[service("app")]), world.observe())
-    assert set(plan.prune) == {
-        Ref("StatefulSet", "momentum-db"),
-        Ref("Service", "momentum-db"),
-        Ref("NetworkPolicy", "momentum-db"),
-    }
+    world.children[secret] = {"kind": secret.kind, "metadata": ours}
+    assert claim in world.children
+    without = make_spec(services=[service("app")])
+    plan = plan_for(without, world.observe())
+    assert set(plan.prune) == {Ref("StatefulSet", "momentum-db"), Ref("Service", "momentum-db")}
+    world.apply(plan)
+    assert plan_for(without, world.observe()).prune == (Ref("NetworkPolicy", "momentum-db"),)
 
 
 def test_a_shared_volume_that_left_the_spec_is_kept() -> None:
@@ -56,22 +57,60 @@ def test_what_belongs_to_somebody_else_is_never_pruned() -> None:
     assert plan_for(make_spec(services=[service("app")]), world.observe()).prune == ()
 
 
+def test_what_names_the_system_as_one_owner_of_several_is_never_pruned() -> None:
+    ref = Ref("ConfigMap", "momentum-notes")
+    metadata = build_metadata(OWNER, ref.name, {})
+    (reference,) = metadata["ownerReferences"]
+    shared = {**metadata, "ownerReferences": [{**reference, "controller": False}]}
+    spec = make_spec(services=[service("app")])
+    world = World()
+    world.settle(spec)
+    world.children[ref] = {"kind": ref.kind, "metadata": shared}
+    assert plan_for(spec, world.observe()).prune == ()
+    world.children[ref] = {"kind": ref.kind, "metadata": metadata}
+    assert plan_for(spec, world.observe()).prune == (ref,)
+
+
 def test_an_old_config_stays_while_a_pod_still_runs_with_it() -> None:
     world = World()
     world.settle(_config_spec("1"))
-    old = next(ref for ref in world.children if ref.kind == "ConfigMap")
+    old = next(ref for ref in world.children if ref.name.startswith("momentum-settings-"))
     rolling = plan_for(_config_spec("2"), world.observe())
     world.apply(rolling)
-    assert old in world.children
+    _forget_history(world, rolling)
+    assert plan_for(_config_spec("2"), world.observe()).prune == ()
 
     world.run_pods()
     assert plan_for(_config_spec("2"), world.observe()).prune == (old,)
 
 
+def _forget_history(world: World, plan: Plan) -> None:
+    world.children = {
+        ref: live
+        for ref, live in world.children.items()
+        if ref.kind != "ControllerRevision" or ref == plan.rendering
+    }
+
+
+def test_a_config_stays_for_as_long_as_a_kept_revision_names_it() -> None:
+    world = World()
+    world.settle(_config_spec("0"))
+    first = next(ref for ref in world.children if ref.name.startswith("momentum-settings-"))
+    for number in range(1, HISTORY_LIMIT):
+        world.settle(_config_spec(str(number)))
+        assert first in world.children
+    revisions = [ref for ref in world.children if ref.kind == "ControllerRevision"]
+    assert len(revisions) == HISTORY_LIMIT
+    world.settle(_config_spec("last"))
+    assert first not in world.children
+    revisions = [ref for ref in world.children if ref.kind == "ControllerRevision"]
+    assert len(revisions) == HISTORY_LIMIT
+
+
 def test_the_config_of_a_held_component_stays() -> None:
     world = World()
     world.settle(_config_spec("1"))
-    old = next(ref for ref in world.children if ref.kind == "ConfigMap")
+    old = next(ref for ref in world.children if ref.name.startswith("momentum-settings-"))
     needs = [{"name": "K", "secretKeyRef": {"name": "missing", "key": "key"}}]
     held = plan_for(_config_spec("2", env=needs), world.observe())
     assert held.components[0].block is not None
@@ -82,10 +121,9 @@ def test_the_config_of_a_held_component_stays() -> None:
 
 
 def test_configs_are_immutable_and_named_by_their_content() -> None:
-    first = objects_of(plan_for(_config_spec("1")), "ConfigMap")
-    second = objects_of(plan_for(_config_spec("2")), "ConfigMap")
-    assert first.keys() & second.keys() == set()
-    (config,) = first.values()
+    first, second = (objects_of(plan_for(_config_spec(text)), "ConfigMap") for text in "12")
+    assert first.keys() & second.keys() == {"momentum-trading-state"}
+    config = next(each for name, each in first.items() if "-settings-" in name)
     assert config["immutable"] is True
     assert config["data"] == {"a": "1"}
 
@@ -96,8 +134,8 @@ def test_a_config_that_two_services_mount_is_made_once() -> None:
         configs=[{"name": "settings", "files": {"a": "1"}}],
         services=[service("a", **mount), service("b", **mount)],
     )
-    names = [m["metadata"]["name"] for m in plan_for(spec).objects if m["kind"] == "ConfigMap"]
-    assert len(names) == 1
+    names = [m["metadata"]["name"] for m in plan_for(spec).objects]
+    assert sum(name.startswith("momentum-settings-") for name in names) == 1
 
 
 def test_a_pod_of_an_old_template_is_replaced_once_the_controller_knows_the_new_one() -> None:

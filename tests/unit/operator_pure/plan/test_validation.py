@@ -135,7 +135,6 @@ def test_a_lost_password_is_not_replaced_by_one_that_opens_nothing() -> None:
     spec = make_spec(datastores=[datastore()])
     world = World()
     world.settle(spec)
-    world.children[DATA] = {"kind": DATA.kind, "metadata": {"name": DATA.name}, "spec": {}}
     plan = plan_for(spec, world.observe(secrets={}))
     assert _block(plan, "db").reason == "CredentialsLost"
     assert plan.generated_secrets == ()
@@ -144,7 +143,8 @@ def test_a_lost_password_is_not_replaced_by_one_that_opens_nothing() -> None:
 
 def test_a_volume_without_its_password_is_not_opened_with_another() -> None:
     claim = Ref("PersistentVolumeClaim", "data-momentum-db-0")
-    left = {claim: {"kind": claim.kind, "metadata": {"name": claim.name}}}
+    metadata = {"name": claim.name, "uid": "c"}
+    left = {claim: {"kind": claim.kind, "metadata": metadata, "spec": {}}}
     plan = _plan(make_spec(datastores=[datastore()]), children=left)
     assert _block(plan, "db").reason == "CredentialsLost"
     assert (
@@ -157,6 +157,7 @@ def test_a_lost_password_is_made_anew_while_there_is_no_volume() -> None:
     spec = make_spec(datastores=[datastore()])
     world = World()
     world.settle(spec)
+    del world.children[DATA]
     plan = plan_for(spec, world.observe(secrets={}))
     assert plan.components[0].block is None
     assert [each.manifest["metadata"]["name"] for each in plan.generated_secrets] == [

@@ -1,0 +1,1 @@
+"""The operator beside its peers on one real API server: `make bench`."""

@@ -1,0 +1,28 @@
+"""What one run of the bench measures, and how often."""
+
+from dataclasses import dataclass
+
+from bench.errors import BenchError
+
+
+@dataclass(frozen=True)
+class Parameters:
+    """The size of a run; the defaults take less than twenty minutes on two cores."""
+
+    systems: int = 200
+    namespaces: int = 8
+    repetitions: int = 5
+    settle_seconds: float = 15.0  # between the backlog and the look at the memory
+    idle_seconds: float = 15.0  # after the restart, in which nothing is to be written
+    latency_samples: int = 10
+    helm_systems: int = 40  # the rest is extrapolated
+
+    def namespace(self, index: int) -> str:
+        """Return the namespace of a system by its number."""
+        return f"bench-{index % self.namespaces}"
+
+    def check(self) -> None:
+        """Raise BenchError for a size that says nothing."""
+        for name in ("systems", "namespaces", "repetitions", "latency_samples", "helm_systems"):
+            if getattr(self, name) < 1:
+                raise BenchError(f"--{name.replace('_', '-')} must be at least 1")

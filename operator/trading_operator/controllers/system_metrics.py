@@ -1,0 +1,47 @@
+"""What the metrics say of the trading systems: the conditions that they have now."""
+
+from collections import Counter
+from collections.abc import Iterator
+from itertools import islice
+
+from trading_operator.api.reasons import AVAILABLE, DEGRADED, READY, STALLED
+from trading_operator.controllers.systems import Systems
+from trading_operator.kube.cache import Key
+
+# Each system costs twelve series: a bound keeps one scrape short on the operator's only thread.
+SYSTEMS_LIMIT = 2000
+TYPES = (AVAILABLE, READY, STALLED, DEGRADED)
+STATUSES = ("True", "False", "Unknown")
+
+
+def read_conditions(systems: Systems) -> Iterator[tuple[tuple[str, ...], float]]:
+    """Yield (namespace, name, type, status) of each system, and 1 for the status it has."""
+    for key in islice(sorted(systems), SYSTEMS_LIMIT):
+        for kind, status in _read_statuses(systems, key).items():
+            for each in STATUSES:
+                yield (key.namespace, key.name, kind, each), float(each == status)
+
+
+def count_conditions(systems: Systems) -> Iterator[tuple[tuple[str, str], float]]:
+    """Yield (type, status) and how many systems have it; a condition never set is Unknown."""
+    found: Counter[tuple[str, str]] = Counter()
+    for key in systems:
+        found.update(_read_statuses(systems, key).items())
+    for kind in TYPES:
+        for status in STATUSES:
+            yield (kind, status), float(found[kind, status])
+
+
+def read_hibernated(systems: Systems) -> Iterator[tuple[tuple[str, str], float]]:
+    """Yield (namespace, name) of each system that is to be hibernated, and 1."""
+    for key in systems:
+        body = systems.get(key) or {}
+        if (body.get("spec") or {}).get("hibernated"):
+            yield (key.namespace, key.name), 1.0
+
+
+def _read_statuses(systems: Systems, key: Key) -> dict[str, str]:
+    body = systems.get(key) or {}
+    conditions = (body.get("status") or {}).get("conditions") or ()
+    told = {each["type"]: each["status"] for each in conditions}
+    return {kind: told.get(kind, "Unknown") for kind in TYPES}

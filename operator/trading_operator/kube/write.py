@@ -1,0 +1,162 @@
+"""Writes one object: makes it, or changes what differs."""
+
+from trading_operator.kube.attempt import Attempt, note_absent, note_error
+from trading_operator.kube.cache import Entry, Id, version_of
+from trading_operator.kube.contested_fields import describe_contest
+from trading_operator.kube.errors import INVALID, ApiError
+from trading_operator.kube.overwrite import overwrite_spec
+from trading_operator.kube.ownership import is_labelled, is_left_over, is_ours, is_owned
+from trading_operator.kube.patches import guard, patch_object
+from trading_operator.kube.read import key_of
+from trading_operator.kube.resources import BY_KIND, CHILDREN, CLAIMS, CONFIG_MAPS, REVISIONS
+from trading_operator.kube.revision_data import with_canonical_data
+from trading_operator.kube.transport import (
+    APPLY_PATCH,
+    FIELD_MANAGER,
+    JSON_PATCH,
+    MERGE_PATCH,
+    Call,
+)
+from trading_operator.manifests.compare import differs
+from trading_operator.plan.types import Manifest, Ref, ref_of
+
+_MANAGER = {"fieldManager": FIELD_MANAGER}
+# Kinds whose whole spec is the plan's: what is missing in it the server fills in or keeps.
+_OVERWRITTEN = frozenset(
+    resource.kind for resource in CHILDREN if resource not in (CLAIMS, CONFIG_MAPS, REVISIONS)
+)
+
+
+async def put(attempt: Attempt, manifest: Manifest) -> None:
+    """Bring one object to what the plan wants; a settled one costs no request."""
+    key, ref = key_of(attempt.owner), ref_of(manifest)
+    live = attempt.observed.children.get(ref)
+    if live is not None and not differs(manifest, live):
+        attempt.kube.refusals.drop(key, ref)  # what was refused is not asked for any more
+        return
+    standing = attempt.kube.refusals.standing(key, ref, manifest)
+    if standing is not None:
+        attempt.failures.append(standing)
+        note_absent(attempt, ref)
+        return
+    try:
+        written = await (
+            _create(attempt, manifest) if live is None else _change(attempt, manifest, live)
+        )
+    except ApiError as error:
+        note_error(attempt, ref, manifest, error)
+        note_absent(attempt, ref)
+        return
+    attempt.kube.refusals.drop(key, ref)
+    attempt.children[ref] = written
+
+
+async def _create(attempt: Attempt, manifest: Manifest) -> Manifest:
+    """POST an object; one that is there already is taken over if it is ours."""
+    resource = BY_KIND[manifest["kind"]]
+    attempt.writes += 1
+    body = with_canonical_data(manifest) if resource == REVISIONS else manifest
+    try:
+        created = await attempt.kube.transport.send(
+            Call("create", resource, attempt.owner.namespace, body=body, params=_MANAGER)
+        )
+    except ApiError as error:
+        if error.reason != "AlreadyExists":
+            raise
+        return await _take_over(attempt, manifest)
+    return attempt.kube.cache.put(created, wake=False).manifest
+
+
+async def _take_over(attempt: Attempt, manifest: Manifest) -> Manifest:
+    ref = ref_of(manifest)
+    live: Manifest = await attempt.kube.transport.send(
+        Call("get", BY_KIND[ref.kind], attempt.owner.namespace, ref.name)
+    )
+    if ref.kind == CLAIMS.kind and is_ours(attempt.owner, manifest, live):
+        attempt.kube.cache.put(live, wake=False)
+        if is_labelled(attempt.owner, live):
+            # What a claim is to be depends on what it is: it is planned again.
+            raise ApiError(409, "Conflict", f"{ref.kind} {ref.name} was not seen before")
+    if is_ours(attempt.owner, manifest, live):
+        # Our own POST whose answer was lost, or an object whose labels somebody removed.
+        return await _change(attempt, manifest, attempt.kube.cache.put(live, wake=False).manifest)
+    if is_left_over(attempt.owner, live):
+        raise ApiError(409, "Conflict", f"the former {ref.kind} {ref.name} is not deleted yet")
+    attempt.kube.foreign.add(key_of(attempt.owner), ref)
+    message = (
+        f"{ref.kind} {ref.name} exists and is not this system's: delete or rename it, "
+        "or rename the component"
+    )
+    raise ApiError(400, "Foreign", message)
+
+
+async def _change(attempt: Attempt, manifest: Manifest, live: Manifest) -> Manifest:
+    """Change an object by server-side apply, from exactly the version that was planned from."""
+    ref = ref_of(manifest)
+    entry = attempt.kube.cache.get(Id(ref.kind, attempt.owner.namespace, ref.name))
+    if entry is None or entry.version != version_of(live) or not differs(manifest, live):
+        return live  # it moved meanwhile, and the next pass, which is due, sees how
+    if "deletionTimestamp" in live["metadata"]:
+        return live  # on its way out; it is made again when it is gone
+    if attempt.kube.contests.is_contested(key_of(attempt.owner), ref, manifest):
+        raise ApiError(400, "Contested", await describe_contest(attempt, manifest))
+    if ref.kind == REVISIONS.kind:
+        return await _change_revision(attempt, manifest, entry)
+    try:
+        changed = await _apply(attempt, manifest, entry)
+    except ApiError as error:
+        current = attempt.kube.cache.get(Id(ref.kind, attempt.owner.namespace, ref.name))
+        if error.status != INVALID or current is None or ref.kind not in _OVERWRITTEN:
+            raise
+        changed = await _apply(attempt, manifest, await overwrite_spec(attempt, manifest, current))
+    attempt.kube.contests.add(key_of(attempt.owner), ref, manifest)
+    if ref.kind == CLAIMS.kind:
+        return await _settle_claim(attempt, manifest, changed)
+    return changed
+
+
+async def _apply(attempt: Attempt, manifest: Manifest, entry: Entry) -> Manifest:
+    ref = ref_of(manifest)
+    version = await _become_applier(attempt, ref, entry)
+    metadata = {**manifest["metadata"], "resourceVersion": str(version)}
+    body, params = {**manifest, "metadata": metadata}, {**_MANAGER, "force": "true"}
+    return (await patch_object(attempt, ref, APPLY_PATCH, body, params)).manifest
+
+
+async def _change_revision(attempt: Attempt, manifest: Manifest, entry: Entry) -> Manifest:
+    """Change what is around the data: that is immutable, and an apply would write it again."""
+    ref = ref_of(manifest)
+    patch = {name: value for name, value in manifest.items() if name != "data"}
+    patch["metadata"] = {**manifest["metadata"], "resourceVersion": str(entry.version)}
+    changed = await patch_object(attempt, ref, MERGE_PATCH, patch, _MANAGER)
+    attempt.kube.contests.add(key_of(attempt.owner), ref, manifest)
+    return changed.manifest
+
+
+async def _settle_claim(attempt: Attempt, manifest: Manifest, live: Manifest) -> Manifest:
+    """Take the system's reference off a claim that is to outlive it, whoever put it there.
+
+    An apply takes back only what it has set itself.
+    """
+    if manifest["metadata"]["ownerReferences"] or not is_owned(attempt.owner, live):
+        return live
+    metadata = live["metadata"]
+    kept = [each for each in metadata["ownerReferences"] if each["uid"] != attempt.owner.uid]
+    patch = [
+        guard(metadata["resourceVersion"]),
+        {"op": "replace", "path": "/metadata/ownerReferences", "value": kept},
+    ]
+    return (await patch_object(attempt, ref_of(manifest), JSON_PATCH, patch, {})).manifest
+
+
+async def _become_applier(attempt: Attempt, ref: Ref, entry: Entry) -> int:
+    """Turn our entry of a POSTed object into one of server-side apply; returns the new version.
+
+    Without it the fields of the POST would belong to another manager than those of the apply,
+    and what leaves the plan would stay.
+    """
+    if entry.update_entry is None:
+        return entry.version
+    path = f"/metadata/managedFields/{entry.update_entry}/operation"
+    patch = [guard(entry.version), {"op": "replace", "path": path, "value": "Apply"}]
+    return (await patch_object(attempt, ref, JSON_PATCH, patch, {})).version

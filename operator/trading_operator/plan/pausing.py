@@ -1,0 +1,51 @@
+"""A paused system: what it should be is computed and told, and nothing of it is written."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+from trading_operator.api.reasons import PAUSED, WAITING_REASONS
+from trading_operator.manifests.compare import differs
+from trading_operator.plan.types import Block, ComponentPlan, Observed, Plan, Ref, ref_of
+
+
+def withhold(plan: Plan, observed: Observed) -> Plan:
+    """Return the plan without a single write, and with the objects that wait for one."""
+    waiting = tuple(dict.fromkeys(_waiting(plan, observed)))
+    notice = plan.trading_state
+    return Plan(
+        components=tuple(_hold(each, waiting) for each in plan.components),
+        revision=plan.revision,
+        rendering=plan.rendering,
+        generation=plan.generation,
+        trading_state=None if notice is None else replace(notice, pods=()),
+        withheld=waiting,
+    )
+
+
+def _waiting(plan: Plan, observed: Observed) -> Iterator[Ref]:
+    for manifest in (*plan.objects, *plan.recreate):
+        live = observed.children.get(ref_of(manifest))
+        if live is None or differs(manifest, live):
+            yield ref_of(manifest)
+    made = (ref_of(request.manifest) for request in plan.generated_secrets)
+    yield from (ref for ref in made if ref.name not in observed.secrets)
+    yield from plan.prune
+    told = plan.trading_state.pods if plan.trading_state is not None else ()
+    yield from (Ref("Pod", name) for name in (*plan.replace_pods, *told))
+
+
+def _hold(component: ComponentPlan, waiting: tuple[Ref, ...]) -> ComponentPlan:
+    """Say of a component that it is held; what a person must mend is still told first."""
+    block = component.block
+    moves = component.stops or block is None or block.reason in WAITING_REASONS
+    idle = component.running and component.workload not in waiting and block is None
+    if not moves or idle:
+        return component
+    held = "changed or stopped" if component.running else "started"
+    return replace(
+        component,
+        block=Block(PAUSED, f"not {held} while spec.paused is true"),
+        stops=False,
+        # The wait for an optional dependency begins when that one may start.
+        waiting_since=None,
+    )

@@ -1,0 +1,137 @@
+"""Stored renderings: what was rendered of a component stays while what decides it does.
+
+Another version of the operator renders the same spec otherwise. It keeps up what was stored all
+the same, so that its installation restarts no pod; a new rendering comes with a component's next
+change, or with all of them when the command `adopt-rendering` asks for it.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from trading_operator.manifests.controller_revision import build_controller_revision
+from trading_operator.manifests.digest import digest_of
+from trading_operator.manifests.metadata import VERSION, Manifest, child_name
+from trading_operator.plan.draft import Draft, System
+from trading_operator.plan.inputs import component_inputs
+from trading_operator.plan.stored_revision import Rendering, newest_first, unpack
+from trading_operator.plan.types import StoredRevision
+
+ADOPT_COMMAND = "adopt-rendering"
+
+
+@dataclass(frozen=True)
+class Renderings:
+    """The drafts as they are kept up, and the revision that they make together."""
+
+    drafts: Mapping[str, Draft]
+    digest: str
+    revision: Manifest  # the ControllerRevision
+
+
+def keep_renderings(system: System, drafts: Mapping[str, Draft]) -> Renderings:
+    """Return the drafts with their stored pod templates, and the revision to be stored."""
+    stored = newest_first(system.observed)
+    adopted, adopts = _adoption(system, stored)
+    shelf = _Shelf(each for each in stored if stored and each.adopted == stored[0].adopted)
+    kept = {
+        name: _keep(draft, _find(system, draft, shelf), adopts) for name, draft in drafts.items()
+    }
+    renderings = {name: rendering for name, (_, rendering) in kept.items()}
+    digest = digest_of(sorted((name, *each[:2]) for name, each in renderings.items()))
+    return Renderings(
+        drafts={name: draft for name, (draft, _) in kept.items()},
+        digest=digest,
+        revision=build_controller_revision(
+            system.owner,
+            digest,
+            _number(child_name(system.owner, digest), stored),
+            adopted,
+            {name: each._asdict() for name, each in renderings.items()},
+        ),
+    )
+
+
+def _adoption(system: System, stored: Sequence[StoredRevision]) -> tuple[str, bool]:
+    """Return the command's value that the revision is for, and whether it is a new one.
+
+    A command that was taken back after it was handled asks for nothing.
+    """
+    asked = system.owner.commands.get(ADOPT_COMMAND, "")
+    if not stored:
+        return asked, False
+    before = stored[0].adopted
+    return asked or before, asked not in ("", before)
+
+
+class _Shelf:
+    """Renderings by component and inputs; a revision is unpacked when no newer one has them."""
+
+    def __init__(self, revisions: Iterable[StoredRevision]) -> None:
+        self._packed = iter(list(revisions))
+        self._open: list[dict[str, Rendering]] = []
+
+    def find(self, component: str, inputs: str) -> Rendering | None:
+        """Return the newest rendering of a component for inputs."""
+        for renderings in self._all():
+            found = renderings.get(component)
+            if found is not None and found.inputs == inputs:
+                return found
+        return None
+
+    def _all(self) -> Iterator[dict[str, Rendering]]:
+        yield from self._open
+        for stored in self._packed:
+            self._open.append(unpack(stored))
+            yield self._open[-1]
+
+
+def _find(system: System, draft: Draft, shelf: _Shelf) -> tuple[str, Rendering | None]:
+    inputs = component_inputs(system, system.components[draft.name])
+    return inputs, shelf.find(draft.name, inputs)
+
+
+def _keep(
+    draft: Draft, found: tuple[str, Rendering | None], adopts: bool
+) -> tuple[Draft, Rendering]:
+    inputs, stored = found
+    # What has one revision has one rendering: labels alone are no reason to roll.
+    if stored is None or (adopts and stored.revision != draft.revision):
+        template = draft.workload["spec"]["template"]
+        return draft, Rendering(inputs, draft.revision, template)
+    return _with_rendering(draft, stored), stored
+
+
+def _with_rendering(draft: Draft, stored: Rendering) -> Draft:
+    workload, template = draft.workload, stored.template
+    labels = {**workload["metadata"]["labels"]}
+    version = (template["metadata"].get("labels") or {}).get(VERSION)
+    if version is not None:
+        labels[VERSION] = version  # of what runs, not of what this operator would run
+    return replace(
+        draft,
+        revision=stored.revision,
+        ports=_ports(template),
+        workload={
+            **workload,
+            "metadata": {**workload["metadata"], "labels": labels},
+            "spec": {**workload["spec"], "template": template},
+        },
+    )
+
+
+def _ports(template: Manifest) -> dict[str, int]:
+    containers = template["spec"].get("containers") or ()
+    return {
+        port["name"]: port["containerPort"]
+        for container in containers
+        for port in container.get("ports") or ()
+        if "name" in port
+    }
+
+
+def _number(name: str, stored: Sequence[StoredRevision]) -> int:
+    """Return the number of the revision in force: the highest, also for one that comes back."""
+    if not stored:
+        return 1
+    newest = stored[0]
+    return newest.number if newest.name == name else newest.number + 1

@@ -1,0 +1,96 @@
+"""The mutation test itself: an operator with a planted bug does not pass it."""
+
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from cluster.api import ClusterHandle
+from integration.kube_client import KubeClient
+from mutation.bases import build_bases
+from mutation.cases import Case
+from mutation.changes import MISSING, put
+from mutation.operator_under_test import running_operator
+from mutation.run import run_cases
+from mutation.schema import Steps
+
+SOURCE = Path(__file__).parents[2] / "operator"
+PATIENCE_SECONDS = 15.0
+CRASHES = """
+
+_parse = parse_spec
+
+
+def parse_spec(body):
+    if body["spec"].get("mode") == "Live":
+        raise KeyError("mode")
+    return _parse(body)
+"""
+LEAVES_BEHIND = """
+
+_plan = plan_prune
+
+
+def plan_prune(*args, **kwargs):
+    return tuple(ref for ref in _plan(*args, **kwargs) if ref.kind != "Service")
+"""
+NEVER_RESTS = """
+
+_status = trading_system_status
+
+
+def trading_system_status(applied, spec, observed, previous, now):
+    status = _status(applied, spec, observed, previous, now)
+    if spec.mode == "Live":
+        status["componentsReady"] = now.strftime("%H%M%S%f")
+    return status
+"""
+TWIN = {"name": "twin", "image": "registry.example/twin:1", "ports": [{"name": "a", "port": 1}]}
+
+
+@pytest.mark.parametrize(
+    ("file", "bug", "change", "found"),
+    [
+        ("controllers/parse.py", CRASHES, (("mode",), "Live"), "KeyError"),
+        ("plan/prune.py", LEAVES_BEHIND, (("services", 2), TWIN), "twin is left over"),
+        ("observe/trading_system.py", NEVER_RESTS, (("mode",), "Live"), "does not stop writing"),
+    ],
+)
+async def test_a_planted_bug_is_found_with_the_change_that_shows_it(
+    control_plane: ClusterHandle,
+    client: KubeClient,
+    tmp_path: Path,
+    file: str,
+    bug: str,
+    change: tuple[Steps, Any],
+    found: str,
+) -> None:
+    source = tmp_path / "operator-with-a-bug"
+    shutil.copytree(SOURCE, source)
+    with (source / "trading_operator" / file).open("a") as module:
+        module.write(bug)
+    steps, value = change
+    base = build_bases()["chain"]
+    if steps == ("services", len(base["services"])):
+        base["services"].append(MISSING)
+    case = Case(7, "chain", "meaning", "planted", put(base, steps, value))
+    with running_operator(control_plane, client, tmp_path, source) as operator:
+        run = await run_cases(operator, 1, [case], {"chain": 1}, PATIENCE_SECONDS)
+    told = run.results.describe(run.results.failures)
+    assert [failure.case.index for failure in run.results.failures] == [7], told
+    assert found in told
+    assert "changed spec." in told
+    assert "make test-mutation SEED=1 CASES=7" in told
+
+
+async def test_an_operator_without_a_bug_passes(
+    control_plane: ClusterHandle, client: KubeClient, tmp_path: Path
+) -> None:
+    spec = put(build_bases()["chain"], ("mode",), "Live")
+    with running_operator(control_plane, client, tmp_path) as operator:
+        run = await run_cases(
+            operator, 1, [Case(7, "chain", "valid", "spec.mode", spec)], {"chain": 1}
+        )
+    assert run.results.failures == []
+    assert run.results.endings == {"Ready": 1}

@@ -1,0 +1,92 @@
+"""Whether the API server's refusal names the field, and whether a status says how it ended."""
+
+import re
+from collections.abc import Iterable
+from typing import Any
+
+from mutation.changes import Spec
+
+Object = dict[str, Any]
+# What these say passes by itself: as an end they explain nothing.
+_PASSING = frozenset(
+    {
+        "PodsStarting",
+        "Progressing",
+        "ReplacingWorkload",
+        "Retrying",
+        "WaitingForDependency",
+        "WaitingForOptionalDependency",
+    }
+)
+_STEP = re.compile(r"[.\[\]]+")
+
+
+def names_a_field(answer: Object, changed: Iterable[str]) -> bool:
+    """Tell whether a refusal names one of the changed fields, one around or below it.
+
+    A rule between two fields may be reported at the other one: its words name the changed one then.
+    """
+    causes = answer.get("details", {}).get("causes") or ()
+    message = answer.get("message", "")
+    said = [cause.get("field", "") for cause in causes]
+    said += re.findall(r"\bspec[.\[\]\w]*", message)
+    named = [steps for steps in map(_steps, said) if len(steps) > 1]
+    words = set(re.findall(r"\w+", message))
+    return any(
+        _related(field, steps) or bool(words & {step for step in steps[1:] if not step.isdigit()})
+        for field in named
+        for steps in map(_steps, changed)
+    )
+
+
+def _steps(path: str) -> list[str]:
+    return [step for step in _STEP.split(path) if step]
+
+
+def _related(named: list[str], changed: list[str]) -> bool:
+    shared = min(len(named), len(changed))
+    return named[:shared] == changed[:shared]
+
+
+def judge(system: Object) -> str:
+    """Return how a system ended at its present generation; nothing while it has not."""
+    spec: Spec = system["spec"]
+    generation = system["metadata"]["generation"]
+    conditions = {each["type"]: each for each in system.get("status", {}).get("conditions") or ()}
+    found = {
+        kind: each
+        for kind, each in conditions.items()
+        if each.get("observedGeneration") == generation
+    }
+    ready, stalled = found.get("Ready"), found.get("Stalled")
+    if stalled and stalled["status"] == "True":
+        return "Stalled" if stalled["reason"] and stalled["message"] else ""
+    if spec.get("paused"):
+        return "Paused" if found.get("Reconciling", {}).get("reason") == "Paused" else ""
+    if ready is None:
+        return ""
+    if ready["status"] == "True":
+        return "Ready"
+    told = ready["reason"] not in _PASSING and bool(ready["message"])
+    if ready["reason"] == "Hibernated":
+        return "Hibernated" if found["Reconciling"]["status"] == "False" else ""
+    return "pods fail" if told else ""
+
+
+def describe(system: Object | None) -> str:
+    """Return a system's status in short."""
+    if system is None:
+        return "it is not there"
+    status = system.get("status", {})
+    lines = [f"generation {system['metadata']['generation']}"]
+    for each in status.get("conditions") or ():
+        of = each.get("observedGeneration")
+        lines.append(
+            f"{each['type']}={each['status']} ({of}) {each['reason']}: {each['message'][:400]}"
+        )
+    for each in status.get("components") or ():
+        lines.append(
+            f"component {each['name']}: {each['state']} {each['ready']}/{each['desired']} "
+            f"{each['revision']} {each.get('reason', '')}: {each.get('message', '')[:300]}"
+        )
+    return "\n    ".join(lines)
