@@ -25,6 +25,9 @@ def main(arguments: list[str]) -> int:
     except (BenchError, ClusterError) as error:
         print(error, file=sys.stderr)
         return 1
+    except KeyboardInterrupt:
+        print("stopped: the same command goes on with what is missing", file=sys.stderr)
+        return 130
     return 0
 
 

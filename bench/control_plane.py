@@ -99,21 +99,37 @@ class ControlPlane:
 
     def write_kubeconfig(self, account: str, server: str = "") -> Path:
         """Write a kubeconfig with a token of a service account: fair queueing counts for it."""
-        request = {"spec": {"expirationSeconds": TOKEN_SECONDS}}
-        answer = self.client.post(f"{_ACCOUNTS}/{account}/token", request)
         admin: dict[str, Any] = json.loads(self.layout.kubeconfig.read_text(encoding="utf-8"))
         cluster = {"server": server} if server else admin["clusters"][0]["cluster"]
         config = {
             **admin,
             "clusters": [{"name": admin["clusters"][0]["name"], "cluster": cluster}],
             "users": [
-                {"name": admin["users"][0]["name"], "user": {"token": answer["status"]["token"]}}
+                {"name": admin["users"][0]["name"], "user": {"token": self._ask_token(account)}}
             ],
         }
         path = self.layout.state / f"{account}.kubeconfig"
         path.touch(mode=0o600)
         path.write_text(json.dumps(config), encoding="utf-8")
         return path
+
+    def write_service_account(self, account: str) -> dict[str, str]:
+        """Write what a kubelet mounts into a pod; returns the variables that tell of it."""
+        folder = self.layout.state / account
+        folder.mkdir(mode=0o700, exist_ok=True)
+        config = json.loads(self.layout.kubeconfig.read_text(encoding="utf-8"))
+        (folder / "ca.crt").write_text(authority_of(config), encoding="utf-8")
+        (folder / "token").write_text(self._ask_token(account), encoding="utf-8")
+        return {
+            "TRADING_OPERATOR_SERVICE_ACCOUNT": str(folder),
+            "KUBERNETES_SERVICE_HOST": self.layout.profile.api_host,
+            "KUBERNETES_SERVICE_PORT": str(self.layout.profile.api_port),
+        }
+
+    def _ask_token(self, account: str) -> str:
+        request = {"spec": {"expirationSeconds": TOKEN_SECONDS}}
+        answer = self.client.post(f"{_ACCOUNTS}/{account}/token", request)
+        return str(answer["status"]["token"])
 
 
 def authority_of(config: dict[str, Any]) -> str:

@@ -41,10 +41,10 @@ def _per_system(row: Row, amount: float) -> float:
     return amount / float(row["backlog"]["systems"])
 
 
-def _scaled(row: Row, systems: int) -> float:
+def _scaled(row: Row, systems: int, until: str = "seconds_to_children") -> float:
     """Return the seconds until all children are there, extrapolated from fewer systems."""
     made = int(row["backlog"]["systems"])
-    return float(row["backlog"]["seconds_to_children"]) * systems / made
+    return float(row["backlog"][until]) * systems / made
 
 
 def _child_rate(row: Row) -> float:
@@ -90,6 +90,11 @@ def build_measures(systems: int) -> tuple[Measure, ...]:
             "children a second, first to last",
             _child_rate,
             0,
+        ),
+        Measure(
+            "wall-status",
+            f"{systems} systems, process start to last status, s",
+            lambda row: _scaled(row, systems, "seconds_to_status"),
         ),
         Measure("tail", "last child to last status, s", _status_tail),
         Measure(
@@ -170,6 +175,11 @@ def build_goals(rows: Sequence[Row], systems: int) -> list[Goal]:
         _at_least(f"write rate / {floor}", ratios(rows, read["rate"], OURS, floor), 0.85),
         _at_most(
             "backlog / controller-runtime, 32", ratios(rows, read["wall"], OURS, GO_WIDE), 1.1
+        ),
+        _at_most(
+            "backlog with every status / controller-runtime, 32",
+            ratios(rows, read["wall-status"], OURS, GO_WIDE),
+            1.1,
         ),
         _at_most(
             "backlog / controller-runtime, 1", ratios(rows, read["wall"], OURS, GO_DEFAULT), 0.4

@@ -13,9 +13,10 @@ class Parameters:
     namespaces: int = 8
     repetitions: int = 5
     settle_seconds: float = 15.0  # between the backlog and the look at the memory
-    idle_seconds: float = 15.0  # after the restart, in which nothing is to be written
+    idle_seconds: float = 10.0  # after the restart, in which nothing is to be written
     latency_samples: int = 10
     helm_systems: int = 40  # the rest is extrapolated
+    helm_repetitions: int = 2  # it is the slowest by far, and far from every goal
 
     def namespace(self, index: int) -> str:
         """Return the namespace of a system by its number."""

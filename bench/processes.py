@@ -67,14 +67,20 @@ def start_process(command: Sequence[str], environment: Mapping[str, str], log: P
     return Process(popen, started, log)
 
 
-def wait_until(check: Callable[[], bool], seconds: float, what: str, process: Process) -> None:
-    """Poll until something holds; raises BenchError when it takes too long."""
+def wait_until(
+    check: Callable[[], bool],
+    seconds: float,
+    what: str,
+    process: Process,
+    poll: float = POLL_SECONDS,
+) -> None:
+    """Ask every `poll` seconds until something holds; raises BenchError when it takes too long."""
     deadline = time.monotonic() + seconds
     while not check():
         process.check()
         if time.monotonic() > deadline:
             raise BenchError(f"{what}: not in {seconds:.0f} s; log {process.log}")
-        time.sleep(POLL_SECONDS)
+        time.sleep(poll)
 
 
 def read_cpu_seconds(pid: int) -> float:

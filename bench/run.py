@@ -58,9 +58,7 @@ def run_bench(parameters: Parameters, plane: ControlPlane, progress: Progress) -
     """Measure what is not measured yet; returns the folder of the records."""
     folder = run_folder(parameters)
     folder.mkdir(parents=True, exist_ok=True)
-    todo = [
-        each for each in plan_order(parameters.repetitions) if not _file(folder, *each).exists()
-    ]
+    todo = [each for each in plan_order(parameters) if not _file(folder, *each).exists()]
     steps = progress.of(len(todo) + 2)
     with steps.step("building the Go peer and writing certificates"):
         ensure_peer()
@@ -77,12 +75,17 @@ def run_bench(parameters: Parameters, plane: ControlPlane, progress: Progress) -
     return folder
 
 
-def plan_order(repetitions: int) -> list[tuple[int, str]]:
+def plan_order(parameters: Parameters) -> list[tuple[int, str]]:
     """Return (repetition, subject) in the order of measuring; each repetition begins elsewhere."""
-    return [
+    order = [
         (repetition, SUBJECTS[(repetition + index) % len(SUBJECTS)])
-        for repetition in range(repetitions)
+        for repetition in range(parameters.repetitions)
         for index in range(len(SUBJECTS))
+    ]
+    return [
+        (repetition, subject)
+        for repetition, subject in order
+        if subject != HELM or repetition < parameters.helm_repetitions
     ]
 
 
@@ -127,7 +130,7 @@ async def _record(plane: ControlPlane, parameters: Parameters, logs: Path) -> Te
 
 
 def _run_recorded(kubeconfig: Path, recorder: Recorder, log: Path) -> None:
-    running = start_ours(kubeconfig, log)
+    running = start_ours({"KUBECONFIG": str(kubeconfig)}, log)
     try:
         wait_until(lambda: bool(recorder.statuses), RECORDING_SECONDS, "a status", running.process)
     finally:

@@ -3,7 +3,7 @@
 import re
 import socket
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -50,20 +50,21 @@ class Operator:
 def build_operator(name: str, plane: ControlPlane, template: Path, logs: Path) -> Operator:
     """Build one of the operators by its name."""
     if name == OURS:
-        kubeconfig = plane.write_kubeconfig(OPERATOR)
-        return Operator(name, OPERATOR, lambda: start_ours(kubeconfig, logs / f"{name}.log"))
+        pod = plane.write_service_account(OPERATOR)
+        return Operator(name, OPERATOR, lambda: start_ours(pod, logs / f"{name}.log"))
     kubeconfig = plane.write_kubeconfig(PEER)
     return Operator(
         name, PEER, lambda: _start_go(kubeconfig, template, WORKERS[name], logs / f"{name}.log")
     )
 
 
-def start_ours(kubeconfig: Path, log: Path) -> Running:
-    """Start the operator with the settings of its chart."""
+def start_ours(credentials: Mapping[str, str], log: Path) -> Running:
+    """Start the operator with the settings of its chart, and variables with its credentials."""
     port = find_free_port()
     environment = {
         "PYTHONPATH": str(ROOT / "operator"),
-        "KUBECONFIG": str(kubeconfig),
+        "KUBECONFIG": "",
+        **credentials,
         "TRADING_OPERATOR_NAMESPACE": SUBJECTS,
         "TRADING_OPERATOR_POD_NAME": "bench",
         "TRADING_OPERATOR_PORT": str(port),

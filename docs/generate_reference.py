@@ -142,7 +142,7 @@ def _build_range(least: int | None, most: int | None) -> str:
 def _escape(text: str) -> str:
     """Make text that Markdown shows as it is, also in a table; `code` is left alone."""
     parts = text.split("`")
-    parts[::2] = [re.sub(r"([*<|])", r"\\\1", part) for part in parts[::2]]
+    parts[::2] = [re.sub(r"([*<|]|(?<=\])\()", r"\\\1", part) for part in parts[::2]]
     return "`".join(parts)
 
 

@@ -5,11 +5,13 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-import kopf
-
 from trading_operator.api.common import GROUP, VERSION
 from trading_operator.api.trading_system import PLURAL
 from trading_operator.controllers.runtime import Runtime
+from trading_operator.lean_imports import hidden
+
+with hidden("kubernetes"):  # kopf imports it for objects of it, which we never hand over
+    import kopf
 
 EXIT_SECONDS = 25.0
 PAGE = 500

@@ -15,6 +15,7 @@ from trading_operator.engines.base import OperandSettings
 from trading_operator.kopf_frame import build_frame, run_frame
 from trading_operator.kube.connection import read_connection
 from trading_operator.log_format import configure_logging
+from trading_operator.manifests.network_policy import NameServers
 from trading_operator.metrics import Metrics
 from trading_operator.name_servers import read_name_servers
 from trading_operator.probes import Probes
@@ -33,11 +34,16 @@ def build_operand_settings(settings: Settings) -> OperandSettings:
     return OperandSettings(
         operator_namespace=settings.namespace,
         images={name: image for name, image in images.items() if image},
-        name_servers=_name_servers(settings),
+        name_servers=NameServers(
+            addresses=_name_server_addresses(settings),
+            namespace=settings.name_server_namespace,
+            labels=settings.name_server_labels,
+            ports=settings.name_server_ports,
+        ),
     )
 
 
-def _name_servers(settings: Settings) -> tuple[str, ...]:
+def _name_server_addresses(settings: Settings) -> tuple[str, ...]:
     # Outside of a cluster ours are not those of the pods.
     if settings.name_servers == "Any" or not settings.namespace:
         return ()
@@ -48,7 +54,7 @@ async def run(settings: Settings) -> bool:
     """Run the operator until it is told to stop; returns whether it ended well."""
     metrics = Metrics()
     agent = f"trading-operator/{__version__} ({settings.pod_name})"
-    connection = replace(await read_connection(), agent=agent)
+    connection = replace(await read_connection(settings.service_account), agent=agent)
     runtime = Runtime(settings, build_operand_settings(settings), connection, metrics)
     probes = Probes(metrics.registry, runtime.problems)
     frame = build_frame(runtime)

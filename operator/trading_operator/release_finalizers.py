@@ -89,14 +89,28 @@ async def _read_systems(
         try:
             page = await transport.send(Call("list", TRADING_SYSTEMS, namespace, params=params))
         except ApiError as error:
-            if error.status != 404:  # without the definition there are no systems
-                raise
+            _check_nothing_there(error, namespace)
             return
         for body in page["items"]:
             yield body
         if not page["metadata"].get("continue"):
             return
         params = {"limit": PAGE, "continue": page["metadata"]["continue"]}
+
+
+def _check_nothing_there(error: ApiError, namespace: str | None) -> None:
+    """Raise what says something else than that there is nothing to release.
+
+    Without the definition there are no systems, and with a namespace the rights in it are gone: one
+    of several that is gone must not hold up the others, nor the uninstall.
+    """
+    if error.status != 404 and (error.status != 403 or namespace is None):
+        raise error
+    _log.warning(
+        "nothing is released where no systems can be listed: the namespace is gone or ending,"
+        " or its Role for the uninstall or the definition was removed",
+        extra={"namespace": namespace, "answer": str(error)},
+    )
 
 
 async def _release(transport: Transport, body: dict[str, Any]) -> None:
@@ -109,12 +123,19 @@ async def _release(transport: Transport, body: dict[str, Any]) -> None:
             if error.status != 409:
                 raise
         call = Call("get", TRADING_SYSTEMS, metadata["namespace"], metadata["name"])
-        body = await transport.send(call)
+        try:
+            body = await transport.send(call)
+        except ApiError as error:
+            if error.status != 404:
+                raise
+            return None
 
 
 async def run(settings: Settings) -> int:
     """Release all systems that the operator serves; returns how many. Raises ApiError."""
-    transport = Transport(await read_connection(), Metrics(), settings.requests)
+    transport = Transport(
+        await read_connection(settings.service_account), Metrics(), settings.requests
+    )
     try:
         return await release_all(transport, settings)
     finally:

@@ -1,10 +1,13 @@
 """What the operator is told by its environment (variables TRADING_OPERATOR_*)."""
 
 import socket
+from pathlib import Path
 from typing import Annotated, Literal
 
 from pydantic import Field, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+from trading_operator.kube.service_account import FOLDER
 
 
 class Settings(BaseSettings):
@@ -14,6 +17,9 @@ class Settings(BaseSettings):
 
     namespace: str = Field("", description="Own namespace in a cluster; empty outside of one.")
     pod_name: str = Field(default_factory=socket.gethostname, description="Name of this replica.")
+    service_account: Path = Field(
+        FOLDER, description="Folder of the pod's token and the API server's authority."
+    )
     watch_namespaces: Annotated[tuple[str, ...], NoDecode] = Field(
         (), description="Namespaces that are served, comma separated; empty means all."
     )
@@ -27,6 +33,16 @@ class Settings(BaseSettings):
         "Cluster",
         description="Which name servers the systems' pods may ask: the cluster's, or any address.",
     )
+    name_server_namespace: str = Field(
+        "kube-system", description="Namespace of the cluster's name servers."
+    )
+    name_server_labels: Annotated[dict[str, str], NoDecode] = Field(
+        {"k8s-app": "kube-dns"},
+        description="Labels of their pods, comma separated, each as name=value.",
+    )
+    name_server_ports: Annotated[tuple[Annotated[int, Field(ge=1, le=65535)], ...], NoDecode] = (
+        Field((53, 5353), min_length=1, description="Ports they listen on, comma separated.")
+    )
     image_postgresql: str | None = Field(None, description="Image of PostgreSQL datastores.")
     image_timescaledb: str | None = Field(None, description="Image of TimescaleDB datastores.")
     image_redis: str | None = Field(None, description="Image of Redis datastores.")
@@ -36,7 +52,15 @@ class Settings(BaseSettings):
         """Return the namespace of the Lease."""
         return self.namespace or "default"
 
-    @field_validator("watch_namespaces", mode="before")
+    @field_validator("name_server_labels", mode="before")
+    @classmethod
+    def _split_labels(cls, value: object) -> object:
+        if isinstance(value, str):
+            pairs = (part.partition("=") for part in value.split(",") if part.strip())
+            return {name.strip(): label.strip() for name, _, label in pairs}
+        return value
+
+    @field_validator("watch_namespaces", "name_server_ports", mode="before")
     @classmethod
     def _split(cls, value: object) -> object:
         if isinstance(value, str):

@@ -3,17 +3,18 @@
 import json
 import uuid
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from demo.kubectl import Tools
+from demo.kubectl import CommandError, Tools
 from demo.steps import OPERATOR_NAMESPACE, create_namespace
 from demo.watching import condition
 from e2e.audit import AuditLog
 from e2e.waiting import eventually
 
+RELEASED = '--patch={"metadata":{"finalizers":null}}'
 OPERATOR_USER = f"system:serviceaccount:{OPERATOR_NAMESPACE}:trading-operator"
 
 
@@ -90,7 +91,15 @@ class TradingCluster:
         try:
             yield name
         finally:
-            self.kubectl("delete", "namespace", name, "--wait=false")
+            self.delete_namespace(name)
+
+    def delete_namespace(self, name: str) -> None:
+        """Delete a namespace in the background; no system in it waits for an operator."""
+        self.kubectl("delete", "namespace", name, "--ignore-not-found", "--wait=false")
+        # Only now: an operator that runs adds no finalizer in a namespace that is being deleted.
+        for system in self.kubectl("get", "tradingsystems", "-n", name, "-o", "name").split():
+            with suppress(CommandError):  # it may have gone by itself meanwhile
+                self.kubectl("patch", system, "-n", name, "--type=merge", RELEASED)
 
 
 def is_ready(pod: dict[str, Any]) -> datetime | None:

@@ -87,6 +87,16 @@ def _forge_annotations(space: Namespace) -> None:
         space.merge("persistentvolumeclaims", "data-f-annotations-db-0", patch)
 
 
+def _size_and_count_stay(space: Namespace) -> None:
+    eventually(lambda: space.is_ready("f-annotations"))
+    claim = space.get("persistentvolumeclaims", "data-f-annotations-db-0")["spec"]
+    assert claim["resources"]["requests"]["storage"] == "1Gi"
+    spec = space.get("statefulsets", "f-annotations-db")["spec"]
+    assert spec["replicas"] == 1
+    (template,) = spec["volumeClaimTemplates"]
+    assert template["spec"]["resources"]["requests"]["storage"] == "1Gi"
+
+
 def _forge_count(space: Namespace) -> None:
     space.merge("tradingsystems", "f-count", {"spec": {"hibernated": True}})
     eventually(lambda: space.get("deployments", "f-count-api")["spec"]["replicas"] == 0)
@@ -165,6 +175,7 @@ FORGERIES = [
         "annotations that the operator reads are giant, negative and nonsense",
         (store("f-annotations"),),
         forge=_forge_annotations,
+        proof=_size_and_count_stay,
     ),
     Attack(
         "the stored rendering is forged: pods on the host's network, pods with our token",

@@ -14,12 +14,13 @@ from typing import Any, TextIO
 import httpx
 import yaml
 
+from integration.audit import WRITES, AuditFollower
 from integration.kube_client import Namespace, eventually
 
 ROOT = Path(__file__).parents[2]
 CHART = ROOT / "helm" / "trading-operator"
 ACCOUNT = "trading-operator"
-WRITE_VERBS = frozenset({"create", "update", "patch", "delete", "deletecollection"})
+SETTLE_SECONDS = 60.0
 _RBAC = "apis/rbac.authorization.k8s.io/v1"
 _RIGHTS = {
     "ServiceAccount": "serviceaccounts",
@@ -58,6 +59,11 @@ class OperatorProcess:
         """Tell whether this replica leads."""
         return "trading_operator_leader 1.0" in self.metrics()
 
+    def leads_or_fails(self) -> bool:
+        """Tell whether it leads; one that ended fails the test at once, with its last words."""
+        assert self.process.poll() is None, self.log.read_text()[-2000:]
+        return self.is_leading()
+
     def is_ready(self) -> bool:
         """Tell whether its readiness endpoint says so."""
         try:
@@ -87,6 +93,10 @@ class Operators:
     audit_log: Path
     running: list[OperatorProcess] = field(default_factory=list)
     source: Path = ROOT / "operator"
+
+    def __post_init__(self) -> None:
+        """Follow the audit log from now on: the account is new, and the log is long."""
+        self.audit = AuditFollower(self.audit_log, self.user)
 
     @property
     def user(self) -> str:
@@ -122,7 +132,7 @@ class Operators:
     def start_leading(self, **settings: str) -> OperatorProcess:
         """Start a replica and wait until it leads."""
         replica = self.start(None, **settings)
-        eventually(replica.is_leading, 30)
+        eventually(replica.leads_or_fails, 60)
         return replica
 
     def describe(self, output: TextIO) -> None:
@@ -140,28 +150,19 @@ class Operators:
 
     def writes(self) -> list[str]:
         """Return `verb resource/name` of each of the operator's writes but those of Leases."""
-        events = (json.loads(line) for line in self._lines() if self.user in line)
-        return [_describe(event) for event in events if self._is_write(event)]
+        return [_describe(event) for event in self.audit.events() if _is_write(event)]
 
     def settle(self, seconds: float = 1.0) -> list[str]:
         """Wait until nothing was written for a while and return the writes until then."""
-        writes = self.writes()
-        while True:
-            time.sleep(seconds)
+        writes, since = self.writes(), time.monotonic()
+        end = since + SETTLE_SECONDS
+        while time.monotonic() < since + seconds:
+            time.sleep(0.1)
             before, writes = writes, self.writes()
-            if before == writes:
-                return writes
-
-    def _lines(self) -> list[str]:
-        return [line for line in self.audit_log.read_text().splitlines() if line.endswith("}")]
-
-    def _is_write(self, event: dict[str, Any]) -> bool:
-        return (
-            event["user"]["username"] == self.user
-            and event["verb"] in WRITE_VERBS
-            and event["stage"] == "ResponseComplete"
-            and event["objectRef"]["resource"] != "leases"
-        )
+            if before != writes:
+                since = time.monotonic()
+            assert since < end, f"it does not stop writing: {writes[-20:]}"
+        return writes
 
 
 def grant_rights(namespace: Namespace, helm: Path, *values: str) -> None:
@@ -207,8 +208,8 @@ def _render(namespace: str, helm: Path, *values: str) -> list[dict[str, Any]]:
 
 
 def _is_hook(manifest: dict[str, Any]) -> bool:
-    # Hooks have an account of their own.
-    return "helm.sh/hook" in (manifest["metadata"].get("annotations") or {})
+    # The hook has an account of its own; some of its rights are there all the time.
+    return "-uninstall" in manifest["metadata"]["name"]
 
 
 def _namespaced(namespace: str) -> tuple[str, str]:
@@ -244,6 +245,14 @@ def write_kubeconfig(
     }
     path.write_text(yaml.safe_dump(config))
     return path
+
+
+def _is_write(event: dict[str, Any]) -> bool:
+    return (
+        event["verb"] in WRITES
+        and event["stage"] == "ResponseComplete"
+        and event["objectRef"]["resource"] != "leases"
+    )
 
 
 def _describe(event: dict[str, Any]) -> str:

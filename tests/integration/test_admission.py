@@ -23,6 +23,14 @@ def _service(name: str = "app", **fields: Any) -> Spec:
     return {"name": name, "image": "app:1", **fields}
 
 
+def _web(**fields: Any) -> Spec:
+    return _service(ports=[{"name": "http", "port": 8000}], **fields)
+
+
+def _balanced(**fields: Any) -> Spec:
+    return {"services": [_web(exposure={"type": "LoadBalancer", **fields})]}
+
+
 def _system(spec: Spec, name: str = "momentum") -> Spec:
     return {
         "apiVersion": "tradingoperator.io/v1alpha1",
@@ -245,6 +253,63 @@ REFUSED: list[tuple[str, Spec, str, str]] = [
         'supported values: "Paper", "Live"',
     ),
     (
+        "a path twice the same but for slashes",
+        {"services": [_web(ingress={"hosts": [{"host": "x.io", "paths": ["/a//b"]}]})]},
+        "spec.services[0].ingress.hosts[0].paths[0]",
+        "should match",
+    ),
+    (
+        "a host name with an empty part",
+        {"services": [_web(ingress={"hosts": [{"host": "x..io"}]})]},
+        "spec.services[0].ingress.hosts[0].host",
+        "should match",
+    ),
+    (
+        "a mount at the root, which hides the image",
+        {
+            "volumes": [{"name": "v", "size": "1Gi"}],
+            "services": [_service(volumes=[{"name": "v", "mountPath": "/"}])],
+        },
+        "spec.services[0].volumes[0].mountPath",
+        "mountPath",
+    ),
+    (
+        "a mount path with a colon",
+        {
+            "configs": [{"name": "c", "files": {}}],
+            "services": [_service(configs=[{"name": "c", "mountPath": "/a:b"}])],
+        },
+        "spec.services[0].configs[0].mountPath",
+        "should match",
+    ),
+    (
+        "a mount path that leads up",
+        {
+            "configs": [{"name": "c", "files": {}}],
+            "services": [_service(configs=[{"name": "c", "mountPath": "/a/../b"}])],
+        },
+        "spec.services[0].configs[0].mountPath",
+        "should match",
+    ),
+    (
+        "a root that can be written",
+        {"services": [_service(writablePaths=["/"])]},
+        "spec.services[0].writablePaths[0]",
+        "writablePaths",
+    ),
+    (
+        "a label whose name is too long",
+        {"services": [_service(scheduling={"nodeSelector": {"x.io/" + "a" * 64: "b"}})]},
+        "spec.services[0].scheduling.nodeSelector",
+        "keys must match",
+    ),
+    (
+        "an annotation whose name is too long",
+        {"services": [_web(exposure={"annotations": {"a" * 64: "b"}})]},
+        "spec.services[0].exposure.annotations",
+        "keys must match",
+    ),
+    (
         "one dependency too many",
         {"services": [_service(dependsOn=[{"name": f"d{n}"} for n in range(DEPENDENCIES + 1)])]},
         "spec.services[0].dependsOn",
@@ -302,6 +367,20 @@ CHANGES: list[tuple[str, Spec, Spec, str, str]] = [
         "spec.datastores[0].database",
         "database is set when the volume is first initialised: set it back, or add a new datastore",
     ),
+    (
+        "another class of load balancers",
+        _balanced(loadBalancerClass="example.com/a"),
+        _balanced(loadBalancerClass="example.com/b"),
+        "spec.services[0].exposure.loadBalancerClass",
+        "loadBalancerClass cannot change while the type is LoadBalancer",
+    ),
+    (
+        "a class of load balancers afterwards",
+        _balanced(),
+        _balanced(loadBalancerClass="example.com/b"),
+        "spec.services[0].exposure.loadBalancerClass",
+        "loadBalancerClass cannot change while the type is LoadBalancer",
+    ),
 ]
 
 
@@ -310,13 +389,29 @@ CHANGES: list[tuple[str, Spec, Spec, str, str]] = [
     [row[1:] for row in CHANGES],
     ids=[row[0] for row in CHANGES],
 )
-def test_a_change_that_would_lose_data_is_refused(
+def test_a_change_that_cannot_be_made_is_refused(
     namespace: Namespace, before: Spec, after: Spec, field: str, message: str
 ) -> None:
     live = namespace.create("tradingsystems", _system(before))
     fields, said = _refusal(namespace, {**live, "spec": after}, "PUT")
     assert field in fields
     assert message in said
+
+
+def test_a_class_of_load_balancers_may_come_and_go_with_the_type(namespace: Namespace) -> None:
+    classed = _balanced(loadBalancerClass="example.com/a")
+    for before, after in (({"services": [_web()]}, classed), (classed, {"services": [_web()]})):
+        live = namespace.create("tradingsystems", _system(before))
+        path = namespace.path("tradingsystems", "momentum")
+        namespace.client.request("PUT", path, {**live, "spec": after}, dryRun="All")
+        namespace.delete("tradingsystems", "momentum")
+
+
+def test_as_many_pods_are_taken_by_hand_as_by_an_autoscaler(namespace: Namespace) -> None:
+    for many in ({"replicas": 1000}, {"autoscaling": {"max": 1000, "cpu": 70}}):
+        system = _system({"services": [_service(**many)]})
+        path = namespace.path("tradingsystems", "")
+        namespace.client.request("POST", path, system, dryRun="All")
 
 
 def test_volumes_may_grow_and_components_may_come_and_go(namespace: Namespace) -> None:

@@ -14,7 +14,7 @@ import pytest
 from cluster.api import ClusterHandle
 from integration.attack_cases import ATTACKS
 from integration.attacks import Attack, Manifest
-from integration.audit import Request, read_requests
+from integration.audit import Request
 from integration.kube_client import KubeClient, Namespace, eventually
 from integration.operator_process import (
     Operators,
@@ -22,6 +22,9 @@ from integration.operator_process import (
     revoke_cluster_rights,
     write_kubeconfig,
 )
+
+# They share one arena.
+pytestmark = pytest.mark.xdist_group("attacks")
 
 
 @dataclass
@@ -32,7 +35,6 @@ class Arena:
     operators: Operators
     refusals: dict[str, list[str]] = field(default_factory=dict)  # by title
     before: dict[tuple[str, str], Manifest] = field(default_factory=dict)  # of somebody else
-    broken: list[str] = field(default_factory=list)  # forgeries that could not be tried
 
     def attack(self, attack: Attack) -> None:
         """Make what was there before, and then the systems."""
@@ -57,7 +59,7 @@ class Arena:
 
     def requests(self) -> list[Request]:
         """Return everything that the operator asked for."""
-        return read_requests(self.operators.audit_log, self.operators.user)
+        return self.operators.audit.requests()
 
 
 @pytest.fixture(scope="module")

@@ -35,6 +35,8 @@ DRIFTS: dict[tuple[str, str], Any] = {
         "spec": {
             "replicas": 0,
             "updateStrategy": {"type": "RollingUpdate"},
+            # Its controller makes the StatefulSet own the volume's claim.
+            "persistentVolumeClaimRetentionPolicy": {"whenDeleted": "Delete"},
             "template": {"metadata": {"labels": {"app.kubernetes.io/name": None}}},
         }
     },
@@ -64,6 +66,7 @@ DRIFTS: dict[tuple[str, str], Any] = {
     ("configmaps", CONFIG): {},
     ("controllerrevisions", REVISION): {"revision": 99},
     ("persistentvolumeclaims", "one-models"): {},
+    ("persistentvolumeclaims", "data-one-db-0"): {},
 }
 UNDELETED = {"persistentvolumeclaims"}  # in use, a claim only says that it goes
 _LABELS = "app.kubernetes.io/part-of=one"

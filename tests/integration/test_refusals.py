@@ -29,6 +29,21 @@ def test_a_quota_that_is_used_up_is_named_and_tried_again(
     eventually(lambda: namespace.is_ready("one"), 40)
 
 
+@pytest.mark.parametrize("workload", ["Replicated", "SingleWriter"])
+def test_pods_that_nobody_may_make_are_told_and_made_once_the_cause_is_gone(
+    namespace: Namespace, operators: Operators, workload: str
+) -> None:
+    operators.start_leading()
+    trader = build_service("trader", workload=workload)
+    trader["scheduling"] = {"priorityClassName": "nowhere"}
+    namespace.create("tradingsystems", build_system("one", [trader]))
+    eventually(lambda: namespace.condition("one", "Ready").get("reason") == "PodsRefused")
+
+    trader["scheduling"] = {"priorityClassName": "system-cluster-critical"}
+    namespace.merge("tradingsystems", "one", {"spec": {"services": [trader]}})
+    eventually(lambda: namespace.is_ready("one"), 40)
+
+
 def test_no_database_is_started_before_its_secret_may_be_made(
     namespace: Namespace, operators: Operators
 ) -> None:

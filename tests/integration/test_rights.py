@@ -12,7 +12,7 @@ import pytest
 import yaml
 
 from cluster.api import ClusterHandle
-from integration.audit import read_requests, rights
+from integration.audit import rights
 from integration.flaky_proxy import FlakyProxy, build_server_context
 from integration.full_system import (
     BROKER,
@@ -53,7 +53,7 @@ def test_over_a_whole_life_the_rights_used_are_the_rights_granted(
     _start_beside_an_older_server(namespace, operators, tmp_path)
 
     granted = rights(_rules(render_rights(namespace.name, control_plane.bin_dir / "helm")))
-    requests = read_requests(operators.audit_log, operators.user)
+    requests = operators.audit.requests()
     used = {request.right for request in requests}
     assert [request for request in requests if request.code == 403] == []
     assert used <= granted, sorted(used - granted)
@@ -344,7 +344,7 @@ def test_cluster_scope_reads_everywhere_and_needs_no_more_than_its_role(
     operators.start_leading(WATCH_NAMESPACES="")
     namespace.create("tradingsystems", build_system("near", [build_service("api")]))
     eventually(lambda: namespace.is_ready("near"), 60)
-    requests = read_requests(operators.audit_log, operators.user)
+    requests = operators.audit.requests()
     assert {r.right for r in requests} <= rights(role["rules"]) | _of_leases()
     assert not [r for r in requests if r.code == 403 and r.namespace in {"", namespace.name}]
     assert {r.namespace for r in requests if r.verb in {"list", "watch"}} == {""}

@@ -58,18 +58,53 @@ def test_a_paused_system_is_observed_and_not_touched_until_the_pause_ends(
 
     namespace.delete("deployments", "chain-feed")
     namespace.merge("statefulsets", "chain-strategy", {"spec": {"replicas": 0}})
-    _switch(namespace, name, tradingState="Halted", mode="Live")
+    _switch(namespace, name, mode="Live")
     eventually(lambda: _reason(namespace, name, "Available")[0] == "False", 30)
     assert _child_writes(operators) == before
     assert namespace.get("deployments", "chain-feed") is None
     assert _reason(namespace, name, "Ready") == ("False", "Paused")
 
-    assert namespace.get("tradingsystems", name)["status"]["tradingState"] == "Active"
+    # Orders to trade less are the one thing that a pause does not hold back.
+    _switch(namespace, name, tradingState="Halted")
+    eventually(lambda: _state(namespace, name) == _reported(namespace, name) == "Halted", 30)
+    _switch(namespace, name, tradingState="Active")
+    waits = "ConfigMap chain-trading-state"
+    eventually(lambda: waits in namespace.condition(name, "Ready")["message"], 30)
+    assert _state(namespace, name) == _reported(namespace, name) == "Halted"
+    assert namespace.get("deployments", "chain-feed") is None
 
     _switch(namespace, name, paused=False)
     eventually(lambda: namespace.is_ready(name), 60)
     assert _counts(namespace) == {"chain-db": 1, "chain-feed": 1, "chain-strategy": 1}
-    assert namespace.get("tradingsystems", name)["status"]["tradingState"] == "Halted"
+    eventually(lambda: _state(namespace, name) == _reported(namespace, name) == "Active")
+    eventually(lambda: "env TRADING_MODE changed" in _why_rolled(namespace, "strategy"))
+
+
+def _why_rolled(namespace: Namespace, component: str) -> str:
+    events = [each for each in namespace.list("events") if each["reason"] == "RollingComponent"]
+    told = (str(each.get("message") or each.get("note")) for each in events)
+    return next((each for each in told if each.startswith(f"{component}: ")), "")
+
+
+def test_a_halt_reaches_the_services_of_a_system_that_is_wrong_or_on_its_way_out(
+    namespace: Namespace, operators: Operators
+) -> None:
+    system = build_chain()
+    name = _start(namespace, operators, system)
+    pods = _pods(namespace)
+    strategy, feed = system["spec"]["services"]
+    cycle = [strategy, {**feed, "dependsOn": [{"name": "strategy"}]}]
+    _switch(namespace, name, services=cycle, tradingState="ReduceOnly")
+    eventually(partial(_is_handed_out, namespace, name, "ReduceOnly"), 30)
+    assert _reason(namespace, name, "Stalled") == ("True", "InvalidSpec")
+
+    held = {"metadata": {"finalizers": ["test.example/held"]}}
+    namespace.merge("pods", "chain-strategy-0", held)
+    namespace.delete("tradingsystems", name)
+    _switch(namespace, name, tradingState="Halted")
+    eventually(lambda: _state(namespace, name) == "Halted", 30)
+    assert _pods(namespace)["chain-strategy-0"] == pods["chain-strategy-0"]
+    namespace.merge("pods", "chain-strategy-0", {"metadata": {"finalizers": None}})
 
 
 def test_a_system_that_is_made_paused_starts_nothing(
@@ -195,9 +230,19 @@ def _told(namespace: Namespace) -> dict[str, str | None]:
     }
 
 
+def _state(namespace: Namespace, name: str) -> str:
+    file = namespace.get("configmaps", f"{name}-trading-state")
+    return str(file["data"]["trading_state"]).strip()
+
+
+def _reported(namespace: Namespace, name: str) -> str | None:
+    told: str | None = namespace.get("tradingsystems", name)["status"].get("tradingState")
+    return told
+
+
 def _is_handed_out(namespace: Namespace, name: str, state: str) -> bool:
-    data = namespace.get("configmaps", f"{name}-trading-state")["data"]["trading_state"].strip()
-    told = namespace.get("tradingsystems", name)["status"].get("tradingState")
+    data = _state(namespace, name)
+    told = _reported(namespace, name)
     return data == told == state and set(_told(namespace).values()) == {None, state}
 
 

@@ -1,5 +1,6 @@
 """An uninstall of the operator leaves systems that run, and nothing that waits for it."""
 
+import json
 import os
 import subprocess
 import sys
@@ -69,6 +70,20 @@ def test_the_hook_waits_for_an_operator_that_still_leads(
     assert _finalizers(namespace, "chain") == []
 
 
+def test_a_namespace_that_it_may_not_read_is_told_and_the_others_are_released(
+    namespace: Namespace, operators: Operators, tmp_path: Path
+) -> None:
+    operators.start_leading()
+    namespace.create("tradingsystems", build_chain())
+    eventually(lambda: _finalizers(namespace, "chain") == [FINALIZER], 30)
+    operators.running[-1].stop()
+    done = _run_hook(namespace, tmp_path, watched=f"gone-{namespace.name},{namespace.name}")
+    assert done.returncode == 0, done.stdout
+    (told,) = [line for line in done.stdout.splitlines() if '"warning"' in line]
+    assert json.loads(told)["namespace"] == f"gone-{namespace.name}"
+    assert _finalizers(namespace, "chain") == []
+
+
 def test_the_hook_has_no_right_but_those_that_it_needs(
     namespace: Namespace, operators: Operators, tmp_path: Path
 ) -> None:
@@ -78,24 +93,32 @@ def test_the_hook_has_no_right_but_those_that_it_needs(
     operators.running[-1].stop()
     namespace.delete("roles", f"{namespace.name}-{ACCOUNT}-uninstall-systems")
     done = _run_hook(namespace, tmp_path)
-    assert done.returncode == 1
+    assert done.returncode == 0
     assert "Forbidden" in done.stdout
+    assert _finalizers(namespace, "chain") == [FINALIZER]
+
+    namespace.delete("roles", f"{ACCOUNT}-uninstall")
+    done = _run_hook(namespace, tmp_path)
+    assert done.returncode == 1
+    assert "deployments.apps" in done.stdout
 
 
-def _run_hook(namespace: Namespace, folder: Path) -> "subprocess.CompletedProcess[str]":
-    hook = _start_hook(namespace, folder)
+def _run_hook(
+    namespace: Namespace, folder: Path, watched: str = ""
+) -> "subprocess.CompletedProcess[str]":
+    hook = _start_hook(namespace, folder, watched)
     output, _ = hook.communicate(timeout=60)
     return subprocess.CompletedProcess(hook.args, hook.returncode, output)
 
 
-def _start_hook(namespace: Namespace, folder: Path) -> "subprocess.Popen[str]":
+def _start_hook(namespace: Namespace, folder: Path, watched: str = "") -> "subprocess.Popen[str]":
     kubeconfig = write_kubeconfig(namespace, folder / "hook.kubeconfig", account=HOOK_ACCOUNT)
     environment = {
         **os.environ,
         "PYTHONPATH": str(ROOT / "operator"),
         "KUBECONFIG": str(kubeconfig),
         "TRADING_OPERATOR_NAMESPACE": namespace.name,
-        "TRADING_OPERATOR_WATCH_NAMESPACES": namespace.name,
+        "TRADING_OPERATOR_WATCH_NAMESPACES": watched or namespace.name,
     }
     return subprocess.Popen(
         [sys.executable, "-m", "trading_operator.release_finalizers"],

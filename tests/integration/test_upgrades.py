@@ -206,6 +206,23 @@ def test_killed_between_the_two_the_next_operator_takes_the_pods_over(
     assert _pods(namespace) == pods
 
 
+def test_killed_between_the_two_and_deleted_the_pods_go_with_their_system(
+    namespace: Namespace, operators: Operators, chain: OperatorProcess
+) -> None:
+    chain.kill()
+    for name in ("chain-db", "chain-strategy"):
+        path = namespace.path("statefulsets", name)
+        namespace.client.request("DELETE", path, {"propagationPolicy": "Orphan"})
+    eventually(lambda: _controllers(namespace) == set())
+    claims = namespace.names("persistentvolumeclaims")
+    namespace.delete("tradingsystems", "chain")
+
+    operators.start_leading()
+    eventually(lambda: namespace.get("tradingsystems", "chain") is None, 30)
+    eventually(lambda: namespace.names("pods") == set())
+    assert namespace.names("persistentvolumeclaims") == claims
+
+
 def _stored(namespace: Namespace) -> list[dict[str, Any]]:
     selector = "app.kubernetes.io/part-of=chain,!app.kubernetes.io/component"
     found: list[dict[str, Any]] = namespace.list("controllerrevisions", selector)

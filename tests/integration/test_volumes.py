@@ -1,5 +1,6 @@
 """Volumes are the operator's own claims: they grow, change hands, and are never lost unasked."""
 
+from functools import partial
 from typing import Any
 
 import pytest
@@ -46,7 +47,7 @@ def test_the_policy_changes_hands_both_ways_and_nothing_else(
     ):
         namespace.merge("tradingsystems", "one", {"spec": {"deletion": {"volumes": policy}}})
         for name, was in before.items():
-            eventually(lambda n=name, o=owners: _owners(namespace, n) == o)
+            eventually(partial(_is_owned_by, namespace, name, owners))
             claim = namespace.get("persistentvolumeclaims", name)
             assert claim["spec"] == was["spec"]
             assert claim["metadata"]["uid"] == was["metadata"]["uid"]
@@ -71,6 +72,29 @@ def test_a_reference_that_somebody_else_set_does_not_take_the_data_away(
     eventually(lambda: _owners(namespace, CLAIM) == [])
     settled = operators.settle(2.0)
     assert operators.settle() == settled
+
+
+@pytest.mark.parametrize("stays", [True, False])
+def test_a_stateful_set_that_was_told_to_take_its_claim_along_does_not(
+    namespace: Namespace, operators: Operators, stays: bool
+) -> None:
+    _start(namespace, operators)
+    uid = namespace.get("persistentvolumeclaims", CLAIM)["metadata"]["uid"]
+    operators.running[-1].stop()
+    policy = {"persistentVolumeClaimRetentionPolicy": {"whenDeleted": "Delete"}}
+    namespace.merge("statefulsets", "one-db", {"spec": policy})
+    eventually(lambda: _owners(namespace, CLAIM) == ["StatefulSet"])
+    if not stays:
+        namespace.merge("tradingsystems", "one", {"spec": {"datastores": []}})
+    operators.start_leading()
+    eventually(lambda: ("one-db" in namespace.names("statefulsets")) is stays, 30)
+    eventually(lambda: _owners(namespace, CLAIM) == [])
+    eventually(lambda: namespace.is_ready("one"), 30)
+    eventually(lambda: ("one-db-0" in _pods(namespace)) is stays, 30)
+    settled = operators.settle(2.0)
+    assert operators.settle() == settled
+    claim = namespace.get("persistentvolumeclaims", CLAIM)["metadata"]
+    assert (claim["uid"], claim.get("deletionTimestamp")) == (uid, None)
 
 
 @pytest.mark.parametrize("policy", ["Retain", "Delete"])
@@ -267,6 +291,10 @@ def _line(namespace: Namespace, reason: str) -> dict[str, Any]:
     status = namespace.get("tradingsystems", "one").get("status", {})
     lines = (line for line in status.get("components", ()) if line["reason"] == reason)
     return next(lines, {})
+
+
+def _is_owned_by(namespace: Namespace, claim: str, owners: list[str]) -> bool:
+    return _owners(namespace, claim) == owners
 
 
 def _owners(namespace: Namespace, claim: str) -> list[str]:

@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
@@ -74,16 +74,22 @@ class Campaign:
             answer = await self.server.send("GET", path)
             version = answer.body["metadata"]["resourceVersion"]
             for item in answer.body["items"]:
-                self.systems[_key(item)] = item
+                self._keep(item)
             with suppress(aiohttp.ClientError, TimeoutError):
                 async for event in self.server.watch(path, version):
                     self._take(event["type"], event["object"])
 
     def _take(self, kind: str, item: Object) -> None:
         if kind in ("ADDED", "MODIFIED"):
-            self.systems[_key(item)] = item
+            self._keep(item)
         elif kind == "DELETED":
             self.systems.pop(_key(item), None)
+
+    def _keep(self, item: Object) -> None:
+        """Keep a system unless a newer one is known: an answer may come after its own event."""
+        known = self.systems.get(_key(item))
+        if known is None or _version(known) < _version(item):
+            self.systems[_key(item)] = item
 
     async def read_logs(self) -> None:
         """Keep what the operator wrote and logged as it is now, for ever."""
@@ -100,35 +106,39 @@ class Campaign:
 
         async def work() -> None:
             for case in waiting:
-                if await self._is_accepted(case, by_base[case.base]):
-                    accepted.append(case)
+                if (taken := await self._first_accepted(case, by_base)) is not None:
+                    accepted.append(taken)
 
         async with asyncio.TaskGroup() as group:
             for _ in range(CHECKED_AT_ONCE):
                 group.create_task(work())
         return sorted(accepted, key=lambda case: case.index)
 
-    async def _is_accepted(self, case: Case, place: Place) -> bool:
+    async def _first_accepted(self, case: Case, by_base: Mapping[str, Place]) -> Case | None:
+        for attempt in (case, *case.others):
+            place = by_base[attempt.base]
+            answer = await self._ask(attempt, place)
+            if not answer.refused:
+                if case.kind == "invalid":
+                    self._fail(case, place, "accepted what the schema forbids")
+                return attempt
+            self._check_refusal(attempt, place, answer)
+        self.results.end(case, "Refused")
+        return None
+
+    async def _ask(self, case: Case, place: Place) -> Answer:
         if case.is_new:
             name = f"new{case.index}"
-            answer = await self.server.create(place.namespace, name, case.spec, dry=True)
-        else:
-            spec = localise(case.spec, place.name)
-            answer = await self.server.set_spec(place.namespace, place.name, spec, dry=True)
-        if not answer.refused:
-            if case.kind == "invalid":
-                self._fail(case, place, "accepted what the schema forbids")
-            return True
-        self._refused(case, place, answer)
-        return False
+            return await self.server.create(place.namespace, name, case.spec, dry=True)
+        spec = localise(case.spec, place.name)
+        return await self.server.set_spec(place.namespace, place.name, spec, dry=True)
 
-    def _refused(self, case: Case, place: Place, answer: Answer) -> None:
+    def _check_refusal(self, case: Case, place: Place, answer: Answer) -> None:
         before = {} if case.is_new else self.results.bases[case.base]
-        changed = [each.partition(": ")[0] for each in differences(before, case.spec)]
+        changed = list(differences(before, case.spec))
         if answer.code not in (400, 422) or not names_a_field(answer.body, changed):
             message = answer.body.get("message", "")[:600]
             self._fail(case, place, f"refused ({answer.code}) without naming the field: {message}")
-        self.results.end(case, "Refused")
 
     async def settle(self, place: Place) -> None:
         """Create a place's system, wait until it is up, and note what it consists of."""
@@ -176,8 +186,6 @@ class Campaign:
         ending = self._ending(place)
         await self._set(place, self.results.bases[place.base])
         await self._until_restored(case, place)
-        await self.until_quiet(place)
-        await self._remove_leftovers(place)
         return ending, seconds
 
     async def _run_new(self, case: Case, place: Place) -> tuple[str, float]:
@@ -206,14 +214,14 @@ class Campaign:
                 raise CaseError(f"left over after the deletion: {rest}")
             await asyncio.sleep(1.0)
         place.before = {}
-        await self._remove_leftovers(place)
+        await self._remove_leftovers(place, after)
 
     async def _set(self, place: Place, spec: Spec) -> None:
         here = localise(spec, place.name)
         answer = await self.server.set_spec(place.namespace, place.name, here)
         if answer.refused:
             raise CaseError(f"refused after it was accepted: {answer.body['message'][:600]}")
-        self.systems[place.key] = answer.body
+        self._keep(answer.body)
 
     async def _until_restored(self, case: Case, place: Place) -> None:
         """Wait until the undone mutation has left nothing behind but data and history."""
@@ -222,18 +230,19 @@ class Campaign:
         await self.until(
             place, lambda: self._ending(place) == "Ready", "not Ready again after the undoing"
         )
+        await self.until_quiet(place)
         end = time.monotonic() + self.patience
-        wrong = [""]
-        while wrong and time.monotonic() < end:
+        while True:
             after, kept = await self._children(place)
             wrong = compare(place.before, after, kept)
             if self._revisions(place) != place.revisions:
                 wrong.append(f"revisions {self._revisions(place)}, before {place.revisions}")
-            if wrong:
-                await asyncio.sleep(0.5)
-        if wrong:
-            raise CaseError(f"the undoing did not bring back what was: {'; '.join(wrong[:8])}")
-        return None
+            if not wrong:
+                return await self._remove_leftovers(place, after)
+            if time.monotonic() > end:
+                told = "; ".join(wrong[:8])
+                raise CaseError(f"the undoing did not bring back what was: {told}")
+            await asyncio.sleep(0.5)
 
     async def _until_shrink_is_refused(self, place: Place) -> None:
         """Wait until it is said that a volume which grew stays as large, and begin anew."""
@@ -256,9 +265,8 @@ class Campaign:
         place.name = f"{place.name}x"
         place.went_through.clear()
 
-    async def _remove_leftovers(self, place: Place) -> None:
+    async def _remove_leftovers(self, place: Place, after: Children) -> None:
         """Delete the volumes and passwords that a case left, as they should be left."""
-        after, _ = await self._children(place)
         roots = {plural: root for root, plural in self.kinds}
         for plural, name in after.keys() - place.before.keys():
             if plural in ("persistentvolumeclaims", "secrets"):
@@ -318,6 +326,10 @@ class Campaign:
 
 def _key(item: Object) -> str:
     return f"{item['metadata']['namespace']}/{item['metadata']['name']}"
+
+
+def _version(item: Object) -> int:
+    return int(item["metadata"]["resourceVersion"])
 
 
 def _grows_a_volume(before: Any, after: Any) -> bool:

@@ -1,7 +1,8 @@
 """The cases of a run: what is changed in which system, decided by seed and index alone."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from random import Random
 
 from mutation import structures
@@ -15,6 +16,9 @@ from mutation.values import choose_invalid, choose_valid
 _TURNS = 7 * ("invalid",) + 7 * ("valid",) + 3 * ("structure",) + 2 * ("meaning",) + ("whole",)
 # The share of the cases that set a leaf to something right; as many set one to something wrong.
 LEAF_TURNS = _TURNS.count("valid") / len(_TURNS)
+# What a leaf allows may not fit to the rest of the spec. At its first turn it is tried as often in
+# what is there, and as often in a component that is added.
+_OTHERS = (False, False, True, True, True)
 
 
 @dataclass(frozen=True)
@@ -26,6 +30,7 @@ class Case:
     kind: str
     about: str  # a leaf's path, or what was done
     spec: Spec
+    others: tuple["Case", ...] = ()  # tried one after another when it is refused
 
     @property
     def is_new(self) -> bool:
@@ -62,28 +67,40 @@ class Generator:
         raise AssertionError(f"nothing can be changed in {base}")
 
     def _leaf(self, rng: Random, index: int, kind: str) -> Case:
-        path, node = self._leaf_of(index, kind)
+        path, node, is_first = self._leaf_of(index, kind)
+        case = self._set_leaf(rng, Case(index, "", kind, path, {}), node, anew=False)
+        if kind == "invalid" or not is_first:
+            return case
+        others = (
+            self._set_leaf(Random(f"{self.seed}/{index}/{at}"), case, node, anew)
+            for at, anew in enumerate(_OTHERS)
+        )
+        return replace(case, others=tuple(others))
+
+    def _set_leaf(self, rng: Random, case: Case, node: Node, anew: bool) -> Case:
+        path = case.about
         fitting = [each for each in sorted(self.bases) if self._has_room(each, path)]
         base = self._choose_base(rng, fitting)
         names = names_of(self.bases[base])
+        choose = choose_invalid if case.kind == "invalid" else partial(choose_valid, names=names)
         for _ in range(20):
-            spec, steps = make_room(rng, self.schema, self.bases[base], path, names)
-            value = (
-                choose_invalid(rng, node) if kind == "invalid" else choose_valid(rng, node, names)
-            )
-            changed = put(spec, steps, value)
+            spec, steps = make_room(rng, self.schema, self.bases[base], path, names, anew)
+            changed = put(spec, steps, choose(rng, node))
             if any(differences(self.bases[base], changed)):
-                return Case(index, base, kind, path, changed)
+                return replace(case, base=base, spec=changed)
         raise AssertionError(f"{path} of {base} can only be what it is")
 
-    def _leaf_of(self, index: int, kind: str) -> tuple[str, Node]:
-        """Return the leaf whose turn it is: every one, in an order that the seed decides."""
+    def _leaf_of(self, index: int, kind: str) -> tuple[str, Node, bool]:
+        """Return the leaf whose turn it is, and whether that is its first one.
+
+        Every leaf comes, in an order that the seed decides.
+        """
         rounds, turn = divmod(index, len(_TURNS))
         turns = [at for at, each in enumerate(_TURNS) if each == kind]
         at = rounds * len(turns) + turns.index(turn)
         every = sorted(leaves(self.schema).items())
         Random(f"{self.seed}/{kind}").shuffle(every)
-        return every[at % len(every)]
+        return *every[at % len(every)], at < len(every)
 
     def _choose_base(self, rng: Random, fitting: Sequence[str]) -> str:
         return rng.choices(fitting, [COPIES[each] for each in fitting])[0]

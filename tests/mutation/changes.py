@@ -52,15 +52,19 @@ def path_of(schema: Node, steps: Steps) -> str:
 
 
 def make_room(
-    rng: Random, schema: Node, spec: Spec, path: str, names: Sequence[str]
+    rng: Random, schema: Node, spec: Spec, path: str, names: Sequence[str], anew: bool = False
 ) -> tuple[Spec, Steps]:
-    """Return a copy of the spec in which a leaf's parents exist, and the steps to the leaf."""
+    """Return a copy of the spec in which a leaf's parents exist, and the steps to the leaf.
+
+    `anew` adds an item to the first list on the way, instead of taking one that is there.
+    """
     changed: Any = copy.deepcopy(spec)
     parent, node = changed, schema
     steps: Steps = ()
     written = split(path)
     for at, each in enumerate(written):
-        step = _choose_step(rng, parent, each)
+        step = len(parent) if anew and each == "[]" else _choose_step(rng, parent, each)
+        anew = anew and each != "[]"
         _, node = descend(node, step)
         steps = (*steps, step)
         if at + 1 == len(written):

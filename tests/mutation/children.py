@@ -11,6 +11,8 @@ PART_OF = "app.kubernetes.io/part-of"
 # The server's own, and what counts the changes that were made.
 _SERVER_OWN = ("clusterIP", "clusterIPs", "healthCheckNodePort", "volumeName")
 _COUNTED = ("deployment.kubernetes.io/revision", "pv.kubernetes.io/", "volume.kubernetes.io/")
+# A volume that left the spec and came back is no longer known to be unopened.
+_LEFT_BEHIND = ("tradingoperator.io/made-for", "tradingoperator.io/rendering")
 # They outlive what used them: data, and what opens it.
 LASTING = frozenset({"persistentvolumeclaims", "secrets"})
 HISTORY = frozenset({"controllerrevisions"})
@@ -56,10 +58,10 @@ async def read_children(
 
 def simplify(objects: dict[Child, Object]) -> Children:
     """Return all of each object that does not count changes and is not the server's own."""
-    return {child: _simplify(item) for child, item in objects.items()}
+    return {child: _simplify(child[0], item) for child, item in objects.items()}
 
 
-def _simplify(item: Object) -> Object:
+def _simplify(plural: str, item: Object) -> Object:
     metadata = item["metadata"]
     annotations = metadata.get("annotations") or {}
     kept: Object = {
@@ -71,6 +73,9 @@ def _simplify(item: Object) -> Object:
     kept["annotations"] = {
         name: value for name, value in annotations.items() if not name.startswith(_COUNTED)
     }
+    if plural == "persistentvolumeclaims":
+        for name in _LEFT_BEHIND:
+            kept["annotations"].pop(name, None)
     kept["owners"] = [owner["name"] for owner in metadata.get("ownerReferences", ())]
     return kept
 

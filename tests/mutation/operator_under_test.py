@@ -52,11 +52,15 @@ class OperatorUnderTest:
 
 @contextmanager
 def running_operator(
-    control_plane: ClusterHandle, client: KubeClient, folder: Path, source: Path | None = None
+    control_plane: ClusterHandle,
+    client: KubeClient,
+    folder: Path,
+    source: Path | None = None,
+    namespaces: int = NAMESPACES,
 ) -> Iterator[OperatorUnderTest]:
     """Start an operator, from other sources if they are given, over namespaces of its own."""
     with ExitStack() as stack:
-        made = [stack.enter_context(client.new_namespace("mutation")) for _ in range(NAMESPACES)]
+        made = [stack.enter_context(client.new_namespace("mutation")) for _ in range(namespaces)]
         stack.callback(revoke_cluster_rights, made[0])
         for namespace in made:
             for plural, manifest in build_surroundings():

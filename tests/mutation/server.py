@@ -2,6 +2,7 @@
 
 import asyncio
 import base64
+import io
 import json
 import ssl
 import tempfile
@@ -17,7 +18,7 @@ import aiohttp
 import orjson
 import yaml
 
-from integration.operator_process import WRITE_VERBS
+from integration.audit import WRITES
 
 Object = dict[str, Any]
 SYSTEMS = "apis/tradingoperator.io/v1alpha1", "tradingsystems"
@@ -82,9 +83,11 @@ class Server:
         self, method: str, path: str, data: bytes | None, params: dict[str, str], kind: str
     ) -> Answer:
         url, headers = f"{self._url}/{path}", {"Content-Type": kind}
+        # As a stream: aiohttp warns of more than a mebibyte of bytes, and some cases have that.
+        body = None if data is None else io.BytesIO(data)
         async with (
             self._turns,
-            self._session.request(method, url, data=data, params=params, headers=headers) as answer,
+            self._session.request(method, url, data=body, params=params, headers=headers) as answer,
         ):
             return Answer(answer.status, _decode(await answer.read()))
 
@@ -192,7 +195,7 @@ class Writes:
         target = event.get("objectRef", {})
         ours = (
             event["user"]["username"] == self.user
-            and event["verb"] in WRITE_VERBS
+            and event["verb"] in WRITES
             and event["stage"] == "ResponseComplete"
             and target.get("resource") != "leases"
             and target.get("namespace") in self.namespaces

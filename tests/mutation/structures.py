@@ -7,11 +7,13 @@ from typing import Any
 
 from mutation.changes import MISSING, Spec, get, put, walk
 from mutation.schema import Node, Steps, descend, is_leaf
-from mutation.values import choose_invalid, choose_valid
+from mutation.values import build_required, choose_invalid, choose_valid
 
 Change = Callable[[Random, Node, Spec], Spec | None]
 _LISTS = ("datastores", "services")
 _OUTSIDE = ("broker", "settings", "key", "password", "nowhere", "standard")
+# Below what the API server reads of a request; of one beyond it no field is to blame.
+_LARGEST_REQUEST = 2**20
 _TAGS = ("pretend-missing", "pretend-crash", "pretend-unready", "2", "latest")
 
 
@@ -88,6 +90,8 @@ def _overfill_a_list(rng: Random, schema: Node, spec: Spec) -> Spec | None:
         return None
     node = _node(schema, steps)
     item = choose_valid(rng, node["items"], names_of(spec))
+    if len(str(item)) * node["maxItems"] > _LARGEST_REQUEST:
+        item = build_required(rng, node["items"], names_of(spec))
     items = [copy.deepcopy(item) for _ in range(node["maxItems"] + rng.choice((0, 1)))]
     for at, each in enumerate(items):
         if isinstance(each, dict) and "name" in each:

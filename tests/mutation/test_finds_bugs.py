@@ -16,7 +16,7 @@ from mutation.run import run_cases
 from mutation.schema import Steps
 
 SOURCE = Path(__file__).parents[2] / "operator"
-PATIENCE_SECONDS = 15.0
+PATIENCE_SECONDS, STILL_SECONDS = 15.0, 1.0
 CRASHES = """
 
 _parse = parse_spec
@@ -75,8 +75,8 @@ async def test_a_planted_bug_is_found_with_the_change_that_shows_it(
     if steps == ("services", len(base["services"])):
         base["services"].append(MISSING)
     case = Case(7, "chain", "meaning", "planted", put(base, steps, value))
-    with running_operator(control_plane, client, tmp_path, source) as operator:
-        run = await run_cases(operator, 1, [case], {"chain": 1}, PATIENCE_SECONDS)
+    with running_operator(control_plane, client, tmp_path, source, namespaces=1) as operator:
+        run = await run_cases(operator, 1, [case], {"chain": 1}, PATIENCE_SECONDS, STILL_SECONDS)
     told = run.results.describe(run.results.failures)
     assert [failure.case.index for failure in run.results.failures] == [7], told
     assert found in told
@@ -88,7 +88,7 @@ async def test_an_operator_without_a_bug_passes(
     control_plane: ClusterHandle, client: KubeClient, tmp_path: Path
 ) -> None:
     spec = put(build_bases()["chain"], ("mode",), "Live")
-    with running_operator(control_plane, client, tmp_path) as operator:
+    with running_operator(control_plane, client, tmp_path, namespaces=1) as operator:
         run = await run_cases(
             operator, 1, [Case(7, "chain", "valid", "spec.mode", spec)], {"chain": 1}
         )

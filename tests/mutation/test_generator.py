@@ -74,6 +74,24 @@ def test_only_a_refusal_that_names_the_changed_field_counts(
     assert names_a_field(answer, ["spec.services[0].image"]) is named
 
 
+def test_a_refusal_of_another_services_field_does_not_count() -> None:
+    field = "spec.services[0].image"
+    message = f'TradingSystem "a" is invalid: {field}: Invalid value: "x": an image needs a tag'
+    answer = {"details": {"causes": [{"field": field}]}, "message": message}
+    assert not names_a_field(answer, ["spec.services[3].autoscaling.max"])
+    assert names_a_field(answer, [field])
+
+
+def test_a_refusal_may_name_the_list_or_the_value_that_changed() -> None:
+    answer = {"details": {"causes": [{"field": "spec.services[0].health.port"}]}}
+    ports = {**answer, "message": "names a port that ports does not have"}
+    assert names_a_field(ports, ["spec.services[0].ports[0].name: 'http' -> 'key'"])
+    workload = {**answer, "message": "a SingleWriter service has one pod"}
+    line = "spec.services[0].workload: 'Replicated' -> 'SingleWriter'"
+    assert names_a_field(workload, [line])
+    assert not names_a_field(ports, [line])
+
+
 def _system(ready: str, stalled: str, generation: int = 1, reason: str = "R") -> dict[str, Any]:
     more = {"observedGeneration": 1, "message": "m", "reason": reason}
     conditions = [

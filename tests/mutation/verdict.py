@@ -19,28 +19,43 @@ _PASSING = frozenset(
     }
 )
 _STEP = re.compile(r"[.\[\]]+")
+_PATH = re.compile(r"\bspec[.\[\]\w-]*")
 
 
 def names_a_field(answer: Object, changed: Iterable[str]) -> bool:
     """Tell whether a refusal names one of the changed fields, one around or below it.
 
-    A rule between two fields may be reported at the other one: its words name the changed one then.
+    `changed` are lines `path: from -> to`. A rule between two fields may be reported at the other
+    one: its own words, paths aside, name the changed one then, the list around it, or its value.
     """
     causes = answer.get("details", {}).get("causes") or ()
     message = answer.get("message", "")
     said = [cause.get("field", "") for cause in causes]
-    said += re.findall(r"\bspec[.\[\]\w]*", message)
+    said += _PATH.findall(message)
     named = [steps for steps in map(_steps, said) if len(steps) > 1]
-    words = set(re.findall(r"\w+", message))
+    words = set(re.findall(r"\w+", _PATH.sub(" ", message)))
     return any(
-        _related(field, steps) or bool(words & {step for step in steps[1:] if not step.isdigit()})
-        for field in named
-        for steps in map(_steps, changed)
+        bool(words & {*_last_names(path), _enumerated(line)})
+        or any(_related(field, _steps(path)) for field in named)
+        for line in changed
+        for path in (line.partition(": ")[0],)
     )
 
 
 def _steps(path: str) -> list[str]:
     return [step for step in _STEP.split(path) if step]
+
+
+def _last_names(path: str) -> list[str]:
+    """Return the name of a field, and of the list of a component that it is in."""
+    names = [step for step in _steps(path) if not step.isdigit()]
+    return [names[-1], *names[2:-1]]
+
+
+def _enumerated(line: str) -> str:
+    """Return the new value when it is one of a few words, which no other field has."""
+    found = re.search(r" -> '([A-Z][a-z]+[A-Z]\w+)'$", line)
+    return found[1] if found else ""
 
 
 def _related(named: list[str], changed: list[str]) -> bool:

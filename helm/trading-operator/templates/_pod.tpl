@@ -15,7 +15,21 @@
 - name: TRADING_OPERATOR_LOG_LEVEL
   value: {{ .Values.logLevel }}
 - name: TRADING_OPERATOR_NAME_SERVERS
-  value: {{ .Values.nameServers }}
+  value: {{ default "Cluster" .Values.nameServers }}
+{{- with .Values.clusterNameServers }}
+{{- with .namespace }}
+- name: TRADING_OPERATOR_NAME_SERVER_NAMESPACE
+  value: {{ . | quote }}
+{{- end }}
+{{- with .podLabels }}
+- name: TRADING_OPERATOR_NAME_SERVER_LABELS
+  value: {{ range $name, $value := . }}{{ $name }}={{ $value }},{{ end }}
+{{- end }}
+{{- with .ports }}
+- name: TRADING_OPERATOR_NAME_SERVER_PORTS
+  value: {{ join "," . | quote }}
+{{- end }}
+{{- end }}
 - name: TRADING_OPERATOR_PORT
   value: "8080"
 {{- range $engine, $settings := .Values.engines }}

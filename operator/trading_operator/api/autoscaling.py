@@ -4,17 +4,14 @@ from typing import Annotated
 
 from pydantic import ConfigDict, Field
 
-from trading_operator.api.common import Duration, Model, Quantity, rule, rules
+from trading_operator.api.common import KEYED_PATTERN, Duration, Model, Quantity, rule, rules
 
 MOST_PODS = 1000
 Percentage = Annotated[int, Field(ge=1, le=1000)]
 MetricName = Annotated[
     str, Field(pattern=r"^[a-zA-Z0-9_:]([-a-zA-Z0-9_:./|]*)$", min_length=1, max_length=128)
 ]
-LabelKey = Annotated[
-    str,
-    Field(pattern=r"^([-a-z0-9.]+/)?([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]$", max_length=128),
-]
+LabelKey = Annotated[str, Field(pattern=KEYED_PATTERN, max_length=128)]
 LabelValue = Annotated[
     str, Field(pattern=r"^([A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?)?$", max_length=63)
 ]

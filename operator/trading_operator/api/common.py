@@ -23,6 +23,14 @@ LARGEST_INTEGER = 10**17  # the API server compares as a float: one that is exac
 # Each part at most a few years, so that seconds fit the 32 bits of a probe.
 DURATION_PATTERN = r"^([0-9]{1,4}h|[0-9]{1,6}m|[0-9]{1,8}s)+$"
 PATH_PATTERN = r"^/[^\x00]*$"
+# Without empty parts, `.` and `..`: two paths that are written differently differ.
+_PART = r"([^./\x00{more}][^/\x00{more}]*|\.[^./\x00{more}][^/\x00{more}]*|\.\.[^/\x00{more}]+)"
+ROUTE_PATTERN = rf"^/$|^(/{_PART.format(more='')})+/?$"
+FOLDER_PATTERN = rf"^(/{_PART.format(more=':')})+/?$"
+_DOMAIN_PART = "[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?"
+DOMAIN_PATTERN = rf"{_DOMAIN_PART}(\.{_DOMAIN_PART})*"
+# Of labels and annotations.
+KEYED_PATTERN = rf"^({DOMAIN_PATTERN}/)?([A-Za-z0-9][-A-Za-z0-9_.]{{0,61}})?[A-Za-z0-9]$"
 _DURATION_PART = re.compile(r"([0-9]+)([hms])")
 _SECONDS = {"h": 3600, "m": 60, "s": 1}
 
@@ -74,6 +82,9 @@ Image = Annotated[
     ),
 ]
 AbsolutePath = Annotated[str, Field(pattern=PATH_PATTERN, min_length=1, max_length=256)]
+RoutePath = Annotated[str, Field(pattern=ROUTE_PATTERN, min_length=1, max_length=256)]
+# Never `/` itself: that would hide the image.
+Folder = Annotated[str, Field(pattern=FOLDER_PATTERN, min_length=2, max_length=256)]
 Duration = Annotated[str, Field(pattern=DURATION_PATTERN, max_length=16)]
 Quantity = Annotated[
     str,

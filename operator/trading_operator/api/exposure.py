@@ -6,23 +6,22 @@ from typing import Annotated
 from pydantic import ConfigDict, Field
 
 from trading_operator.api.common import (
+    DOMAIN_PATTERN,
     GROUP,
-    AbsolutePath,
+    KEYED_PATTERN,
     Duration,
     Model,
     ObjectName,
+    RoutePath,
     rule,
     rules,
 )
 
 Cidr = Annotated[str, Field(pattern=r"^[0-9a-fA-F.:]+/[0-9]{1,3}$", min_length=4, max_length=49)]
-AnnotationKey = Annotated[
-    str,
-    Field(pattern=r"^([-a-z0-9.]+/)?([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]$", max_length=128),
-]
+AnnotationKey = Annotated[str, Field(pattern=KEYED_PATTERN, max_length=128)]
 AnnotationValue = Annotated[str, Field(max_length=1024)]
 HostName = Annotated[
-    str, Field(pattern=r"^(\*\.)?[a-z0-9]([-a-z0-9.]*[a-z0-9])?$", min_length=1, max_length=253)
+    str, Field(pattern=rf"^(\*\.)?{DOMAIN_PATTERN}$", min_length=1, max_length=253)
 ]
 PortName = Annotated[str, Field(pattern=r"^[a-z]([-a-z0-9]*[a-z0-9])?$", max_length=15)]
 ClassName = Annotated[
@@ -116,6 +115,15 @@ class Exposure(Model):
                 "type: LoadBalancer",
                 fieldPath=".type",
             ),
+            rule(
+                "!has(self.type) || self.type != 'LoadBalancer' || !has(oldSelf.type) || "
+                "oldSelf.type != 'LoadBalancer' || "
+                "(has(self.loadBalancerClass) ? self.loadBalancerClass : '') == "
+                "(has(oldSelf.loadBalancerClass) ? oldSelf.loadBalancerClass : '')",
+                "loadBalancerClass cannot change while the type is LoadBalancer: set it back, or "
+                "remove exposure first and add it again once the Service has changed",
+                fieldPath=".loadBalancerClass",
+            ),
         )
     )
 
@@ -124,7 +132,7 @@ class IngressHost(Model):
     """A host name, and which of its paths lead to the service."""
 
     host: HostName = Field(description="Host name, e.g. dashboard.example.com or *.example.com.")
-    paths: list[AbsolutePath] = Field(
+    paths: list[RoutePath] = Field(
         default_factory=lambda: ["/"],
         min_length=1,
         max_length=8,

@@ -56,6 +56,7 @@ STOP_DEADLINE_EXCEEDED = "StopDeadlineExceeded"
 
 # Which orders the services may send has changed.
 TRADING_STATE_CHANGED = "TradingStateChanged"
+ROLLING_COMPONENT = "RollingComponent"
 
 # Its pods are not ready.
 PODS_STARTING = "PodsStarting"

@@ -5,12 +5,13 @@ from typing import Annotated
 
 from pydantic import ConfigDict, Field
 
-from trading_operator.api.autoscaling import Autoscaling
+from trading_operator.api.autoscaling import MOST_PODS, Autoscaling
 from trading_operator.api.common import (
     AbsolutePath,
     Argument,
     Dependency,
     Duration,
+    Folder,
     Image,
     Model,
     Name,
@@ -108,14 +109,14 @@ class ConfigMount(Model):
     """A config that the service sees as files."""
 
     name: Name = Field(description="Name of the config.")
-    mount_path: AbsolutePath = Field(description="Folder in which its files appear, read-only.")
+    mount_path: Folder = Field(description="Folder in which its files appear, read-only.")
 
 
 class VolumeMount(Model):
     """A shared volume that the service sees."""
 
     name: Name = Field(description="Name of the volume.")
-    mount_path: AbsolutePath = Field(description="Folder at which it appears.")
+    mount_path: Folder = Field(description="Folder at which it appears.")
     read_only: bool = Field(False, description="Whether it may only be read. Default: false.")
 
 
@@ -158,7 +159,7 @@ class Service(Model):
         description="Replicated: any number of pods, replaced one by one. SingleWriter: one pod, "
         "and never two at the same time, for programs that send orders. Default: Replicated.",
     )
-    replicas: int = Field(1, ge=0, le=100, description="Number of pods. Default: 1.")
+    replicas: int = Field(1, ge=0, le=MOST_PODS, description="Number of pods. Default: 1.")
     autoscaling: Autoscaling | None = Field(
         None,
         description="As many pods as the load asks for, instead of `replicas`. Not for "
@@ -220,7 +221,7 @@ class Service(Model):
         description="Shared volumes that the service sees.",
         json_schema_extra=map_list(),
     )
-    writable_paths: list[AbsolutePath] = Field(
+    writable_paths: list[Folder] = Field(
         default_factory=list,
         max_length=16,
         description="Folders with scratch space. Everything else but /tmp and the volumes is "

@@ -112,7 +112,7 @@ class TradingSystemSpec(Model):
     paused: bool = Field(
         False,
         description="true: the operator only looks and reports, and writes nothing but the "
-        "status. Default: false.",
+        "status, and a tradingState that allows less than before. Default: false.",
     )
     hibernated: bool = Field(
         False,

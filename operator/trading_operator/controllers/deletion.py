@@ -9,16 +9,28 @@ from trading_operator.api.reasons import STOP_DEADLINE_EXCEEDED
 from trading_operator.api.trading_system import TradingSystemSpec
 from trading_operator.controllers.parse import parse_owner, parse_spec
 from trading_operator.controllers.systems import Body
+from trading_operator.controllers.trading_state import known_status, try_restraint
 from trading_operator.controllers.trading_system import Report
 from trading_operator.engines.base import OperandSettings
 from trading_operator.kube.access import Kube
 from trading_operator.kube.apply import apply_plan
+from trading_operator.kube.errors import ApiError
 from trading_operator.kube.finalizer import leaves_orphans, namespace_ends
 from trading_operator.kube.read import key_of, read_observed
+from trading_operator.manifests.volume_claim import CLAIM_KIND
 from trading_operator.observe.deletion import deadline_message, deletion_status
 from trading_operator.observe.events import WARNING, EventText
-from trading_operator.plan.deletion import LOOK_AGAIN, plan_ending, stop_deadline
-from trading_operator.plan.references import References, references
+from trading_operator.plan.deletion import (
+    LOOK_AGAIN,
+    plan_ending,
+    plan_release,
+    stop_deadline,
+    were_orphaned,
+)
+from trading_operator.plan.references import References
+from trading_operator.plan.types import Applied
+
+_NOTHING = References(frozenset(), frozenset(), {})
 
 _log = logging.getLogger(__name__)
 
@@ -38,19 +50,34 @@ async def end_trading_system(
     if leaves_orphans(body) or await namespace_ends(kube.transport, body["metadata"]["namespace"]):
         return Farewell()
     owner, spec = parse_owner(body), _parse_spec(body)
+    if spec is not None:
+        await try_restraint(kube, owner, spec, operand)  # once more when it is looked at again
     deadline = stop_deadline(spec, _deleted_at(body))
+    # What is waited for depends on no Secret, so none that cannot be read holds it up.
+    gathered = await read_observed(kube, owner, _NOTHING, body.get("status"))
+    if were_orphaned(owner, gathered.observed):
+        return Farewell()
     if now >= deadline:
+        release = plan_release(owner, spec, gathered.observed)
+        _check_claims(await apply_plan(kube, owner, release, gathered.observed))
         message = deadline_message(body.get("status"), deadline)
         _log.warning("system goes at once", extra={"system": key_of(owner), "why": message})
         return Farewell(event=EventText(WARNING, STOP_DEADLINE_EXCEEDED, message))
-    named = References(frozenset(), frozenset(), {}) if spec is None else references(owner, spec)
-    gathered = await read_observed(kube, owner, named, body.get("status"))
     ending = plan_ending(owner, spec, gathered.observed, operand)
-    await apply_plan(kube, owner, ending.plan, gathered.observed)
+    applied = await apply_plan(kube, owner, ending.plan, gathered.observed)
     if ending.done:
+        _check_claims(applied)
         return Farewell()
-    status = deletion_status(owner, ending.blocks, deadline, body.get("status"), now)
+    status = deletion_status(owner, ending.blocks, deadline, known_status(kube, body), now)
     return Farewell(Report(status, min(LOOK_AGAIN, deadline - now).total_seconds()))
+
+
+def _check_claims(applied: Applied) -> None:
+    """Raise ApiError when the end of the system would take data that is to stay, or leave some."""
+    for failure in applied.failures:
+        if failure.ref.kind == CLAIM_KIND:
+            name = failure.ref.name
+            raise ApiError(failure.status, "Refused", f"claim {name}: {failure.message}")
 
 
 def seconds_to_deadline(body: Body, now: datetime) -> float:

@@ -15,6 +15,7 @@ from trading_operator.controllers.failed_pass import failed_status
 from trading_operator.controllers.pace import Pace
 from trading_operator.controllers.parse import parse_owner
 from trading_operator.controllers.systems import Body, Systems
+from trading_operator.controllers.trading_state import known_status
 from trading_operator.controllers.trading_system import Report
 from trading_operator.kube.access import Kube
 from trading_operator.kube.cache import Key
@@ -109,6 +110,7 @@ class Loop:
         if report.body is not None:
             body = report.body
             self.systems.store(body)
+        self.events.post(body, report.events)
         held = self._held(key, body, report.status)
         if held is None:
             await self._report(key, body, report.status)
@@ -134,13 +136,15 @@ class Loop:
         return "gone"
 
     async def _reconcile(self, key: Key, body: Body) -> tuple[str, Report]:
-        now, previous = datetime.now(UTC), body.get("status")
+        now, previous = datetime.now(UTC), known_status(self.kube, body)
         generation = body["metadata"].get("generation", 0)
         try:
             report = await self.reconcile(body, now)
         except InvalidSpecError as error:
             self.queue.settle(key)
-            return "invalid", Report(invalid_status(parse_owner(body), error, previous, now))
+            refused = self.kube.refusals.due_in(key) is not None
+            status = invalid_status(parse_owner(body), error, previous, now)
+            return "invalid", Report(status, REFUSED_SECONDS if refused else None)
         except ApiError as error:
             if not error.refused:
                 raise
@@ -169,9 +173,8 @@ class Loop:
             return
         message = f"tried again and again, the last time: {error}"[:_MESSAGE_LENGTH]
         generation = body["metadata"].get("generation", 0)
-        status = failed_status(
-            body.get("status"), generation, (RETRYING, message), datetime.now(UTC), RECONCILING
-        )
+        previous, now = known_status(self.kube, body), datetime.now(UTC)
+        status = failed_status(previous, generation, (RETRYING, message), now, RECONCILING)
         await self._try_report(key, body, status)
 
     async def _try_report(self, key: Key, body: Body, status: dict[str, Any]) -> None:

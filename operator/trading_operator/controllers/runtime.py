@@ -161,7 +161,7 @@ class Runtime:
         return lambda: read(self.systems) if self.elector.leads() else ()
 
     def _wake(self, key: Key) -> None:
-        if self.systems.get(key) is not None:
+        if key in self.systems:
             self.queue.wake(key)
 
     def _forget(self, key: Key) -> None:
@@ -193,16 +193,16 @@ class Runtime:
                 await self._audit_once()
 
     async def _audit_once(self) -> None:
-        known = {key: self.systems.get(key) for key in self.systems}
+        known = {key: self.systems.look_at(key) for key in self.systems}
         started = time.monotonic()
         present = set()
         for namespace in self.settings.watch_namespaces or (None,):
             call = Call("list", TRADING_SYSTEMS, namespace, accept=METADATA_LIST)
             answer = await self.transport.send(call)
             present |= {(key_of_body(each), each["metadata"]["uid"]) for each in answer["items"]}
-        for key, body in known.items():
-            if body is not None and (key, body["metadata"]["uid"]) not in present:
-                self.systems.remove(key, body["metadata"]["uid"])
+        for key, system in known.items():
+            if system is not None and (key, system.uid) not in present:
+                self.systems.remove(key, system.uid)
         _log.debug("audited", extra={"seconds": time.monotonic() - started})
 
     def _some_namespace(self) -> str | None:

@@ -35,13 +35,12 @@ def count_conditions(systems: Systems) -> Iterator[tuple[tuple[str, str], float]
 def read_hibernated(systems: Systems) -> Iterator[tuple[tuple[str, str], float]]:
     """Yield (namespace, name) of each system that is to be hibernated, and 1."""
     for key in systems:
-        body = systems.get(key) or {}
-        if (body.get("spec") or {}).get("hibernated"):
+        known = systems.look_at(key)
+        if known is not None and known.hibernated:
             yield (key.namespace, key.name), 1.0
 
 
 def _read_statuses(systems: Systems, key: Key) -> dict[str, str]:
-    body = systems.get(key) or {}
-    conditions = (body.get("status") or {}).get("conditions") or ()
-    told = {each["type"]: each["status"] for each in conditions}
+    known = systems.look_at(key)
+    told = {} if known is None else dict(known.conditions)
     return {kind: told.get(kind, "Unknown") for kind in TYPES}

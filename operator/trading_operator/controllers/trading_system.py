@@ -1,5 +1,6 @@
 """One pass over a trading system."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -8,16 +9,19 @@ from trading_operator.api.reasons import DEGRADED
 from trading_operator.api.trading_system import TradingSystemSpec
 from trading_operator.controllers.parse import parse_owner, parse_spec
 from trading_operator.controllers.systems import Body
+from trading_operator.controllers.trading_state import try_restraint
 from trading_operator.engines.base import OperandSettings
 from trading_operator.kube.access import Kube
 from trading_operator.kube.apply import apply_plan
 from trading_operator.kube.finalizer import has_finalizer, keep_finalizer, namespace_ends
 from trading_operator.kube.read import key_of, read_observed
+from trading_operator.observe.events import EventText
+from trading_operator.observe.rolling import rolling_events
 from trading_operator.observe.trading_system import trading_system_status
 from trading_operator.plan.deletion import needs_ordered_stop
 from trading_operator.plan.references import references
 from trading_operator.plan.trading_system import plan_trading_system
-from trading_operator.plan.types import Observed
+from trading_operator.plan.types import InvalidSpecError, PodFacts
 
 
 @dataclass(frozen=True)
@@ -27,35 +31,53 @@ class Report:
     status: dict[str, Any]
     due_in: float | None = None
     body: Body | None = None  # as it is after its finalizer was written; None when it was not
+    events: tuple[EventText, ...] = ()
 
 
 async def reconcile_trading_system(
     kube: Kube, operand: OperandSettings, body: Body, now: datetime
 ) -> Report:
     """Bring a system to its spec. Raises InvalidSpecError, ApiError."""
-    owner, spec, previous = parse_owner(body), parse_spec(body), body.get("status")
+    owner, untold = parse_owner(body), None
+    try:
+        spec = parse_spec(body)
+        untold = await try_restraint(kube, owner, spec, operand)
+        return await _reconcile(kube, operand, body, spec, now)
+    except InvalidSpecError as error:
+        # Nothing is changed but what ends.
+        pods = kube.cache.pods(key_of(owner))
+        await _settle_finalizer(kube, body, has_finalizer(body), pods)
+        if untold is not None:
+            raise untold from error  # tried again soon, which a spec that makes no sense is not
+        raise
+
+
+async def _reconcile(
+    kube: Kube, operand: OperandSettings, body: Body, spec: TradingSystemSpec, now: datetime
+) -> Report:
+    owner, previous = parse_owner(body), body.get("status")
     gathered = await read_observed(kube, owner, references(owner, spec), previous)
     plan = plan_trading_system(owner, spec, gathered.observed, now, operand)
-    if not spec.paused:
-        # Before anything is made that has to stop in order.
-        body = await _settle_finalizer(kube, body, spec, gathered.observed)
+    # Before anything is made that has to stop in order; while paused nothing is.
+    as_it_is = spec.paused and has_finalizer(body)
+    wanted = as_it_is or (not spec.paused and needs_ordered_stop(spec, gathered.observed, plan))
+    body = await _settle_finalizer(kube, body, wanted, gathered.observed.pods)
     applied = await apply_plan(kube, owner, plan, gathered.observed)
     status = trading_system_status(applied, spec, gathered.observed, previous, now)
     planned = plan.requeue_after.total_seconds() if plan.requeue_after is not None else None
     due = (planned, gathered.fresh_for, kube.refusals.due_in(key_of(owner)))
-    return Report(status, min((each for each in due if each is not None), default=None), body)
+    events = tuple(rolling_events(applied, gathered.observed))
+    due_in = min((each for each in due if each is not None), default=None)
+    return Report(status, due_in, body, events)
 
 
-async def _settle_finalizer(
-    kube: Kube, body: Body, spec: TradingSystemSpec, observed: Observed
-) -> Body:
+async def _settle_finalizer(kube: Kube, body: Body, wanted: bool, pods: Iterable[PodFacts]) -> Body:
     """Keep the finalizer while it is needed; one that is there never holds up its namespace.
 
     When a namespace goes, its pods go first, and the rights of an operator that serves that
     namespace alone go with it: there may be no later moment.
     """
-    wanted = needs_ordered_stop(spec, observed)
-    doubtful = not has_finalizer(body) or any(pod.deleting for pod in observed.pods)
+    doubtful = not has_finalizer(body) or any(pod.deleting for pod in pods)
     if wanted and (doubtful or _has_lost_pods(body)):
         wanted = not await namespace_ends(kube.transport, body["metadata"]["namespace"])
     return await keep_finalizer(kube.transport, body, wanted)

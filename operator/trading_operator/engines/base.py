@@ -7,6 +7,7 @@ from typing import Protocol
 from trading_operator.api.datastore import Datastore, EngineName
 from trading_operator.api.errors import InvalidSpecError
 from trading_operator.manifests.metadata import Manifest
+from trading_operator.manifests.network_policy import NameServers
 from trading_operator.manifests.pod import Container, SecretFile
 
 
@@ -16,7 +17,7 @@ class OperandSettings:
 
     operator_namespace: str = ""  # "" outside of a cluster: no policy lets it in
     images: Mapping[EngineName, str] = field(default_factory=dict)  # replace the default version's
-    name_servers: tuple[str, ...] = ()  # addresses of the cluster's; none: every one may be asked
+    name_servers: NameServers = field(default_factory=NameServers)
 
 
 @dataclass(frozen=True)

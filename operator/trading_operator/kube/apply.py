@@ -43,6 +43,7 @@ async def apply_plan(kube: Kube, owner: Owner, plan: Plan, observed: Observed) -
     pods = (Ref(PODS.kind, name) for name in told)
     planned = (*map(ref_of, (*plan.objects, *plan.recreate, *made)), *plan.prune, *pods)
     kube.refusals.keep_only(key_of(owner), planned)
+    kube.contests.keep_only(key_of(owner), planned)
     # A Secret goes with the claim that it opens. Pods need their configs, claims and Services
     # before their workload makes them.
     claims, first, workloads = _by_turn(plan.objects)
@@ -76,6 +77,17 @@ async def apply_plan(kube: Kube, owner: Owner, plan: Plan, observed: Observed) -
     return Applied(plan, attempt.children, tuple(attempt.failures), attempt.writes)
 
 
+async def apply_restraint(kube: Kube, owner: Owner, plan: Plan, observed: Observed) -> None:
+    """Write the trading state alone, before all else of its system. Raises ApiError.
+
+    What the API server refuses is remembered, and told by the pass that follows.
+    """
+    attempt = Attempt(kube, owner, observed, dict(observed.children))
+    await _write_all(attempt, (put(attempt, manifest) for manifest in plan.objects))
+    await _write_all(attempt, tell_pods(attempt, plan))
+    _raise_error(attempt.errors)
+
+
 def _by_turn(
     objects: Sequence[Manifest],
 ) -> tuple[list[Manifest], list[Manifest], list[Manifest]]:
@@ -87,7 +99,10 @@ def _by_turn(
 
 
 async def _write_all(attempt: Attempt, writes: Iterable[Awaitable[None]]) -> None:
-    await asyncio.gather(*writes)
+    # None goes on by itself when another fails: the next pass would meet it.
+    done = await asyncio.gather(*writes, return_exceptions=True)
+    for failure in filter(None, done):
+        raise failure
     _raise_error([error for error in attempt.errors if error.status in _SERVER_TROUBLE])
 
 

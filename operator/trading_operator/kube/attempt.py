@@ -30,7 +30,11 @@ class Attempt:
 
 
 def note_absent(attempt: Attempt, ref: Ref) -> None:
-    """Remember what pods would mount and is not there."""
+    """Remember what pods would mount and is not there.
+
+    The file of the trading state is among it, though a pod starts without: a service that nobody
+    can tell to halt is not started.
+    """
     if ref.kind in _MOUNTED and ref not in attempt.observed.children:
         attempt.absent.add(ref.name)
 

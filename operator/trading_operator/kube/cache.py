@@ -1,16 +1,18 @@
 """What the API server last said about our children: one cache for all of them."""
 
+import sys
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-import orjson
-
+from trading_operator.kube.packing import Packed, Packer
 from trading_operator.kube.pod_facts import read_pod_facts
 from trading_operator.kube.transport import FIELD_MANAGER
 from trading_operator.manifests.controller_revision import KIND as REVISION
 from trading_operator.manifests.metadata import PART_OF
+from trading_operator.manifests.volume_claim import CLAIM_KIND
 from trading_operator.plan.stored_revision import pack_data
 from trading_operator.plan.types import Manifest, PodFacts, Ref
 
@@ -30,12 +32,14 @@ class Id(NamedTuple):
     name: str
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Entry:
-    """One object without its managed fields, and whose they are."""
+    """One object of one version without its managed fields, and whose they are.
 
-    # As JSON: decoding takes microseconds, and the objects of it ten times the memory.
-    content: bytes
+    `agrees_with` is all that changes: what this version was last found to agree with.
+    """
+
+    content: Packed | None  # None of a pod
     version: int
     uid: str
     system: Key | None
@@ -45,12 +49,24 @@ class Entry:
     update_entry: int | None = None
     facts: PodFacts | None = None  # pods only, which have no manifest
     packed: bytes | None = None  # revisions only: the data, which their manifest has not
+    agrees_with: str = ""  # digest of the planned manifest that it does not differ from
 
     @property
     def manifest(self) -> Manifest:
         """Return the object, decoded anew each time; that of a pod is empty."""
-        decoded: Manifest = orjson.loads(self.content)
-        return decoded
+        return {} if self.content is None else self.content.unpack()
+
+
+# One object of a list, read when it comes: a list of decoded ones is ten times as large.
+Listed = tuple[Id, Entry]
+
+
+@dataclass
+class _OwnWrite:
+    """A write of ours that is under way."""
+
+    answered: int = 0  # the version that it made
+    heard: Entry | None = None  # the newest one that the watch told of meanwhile
 
 
 def version_of(manifest: Mapping[str, Any]) -> int:
@@ -58,19 +74,18 @@ def version_of(manifest: Mapping[str, Any]) -> int:
     return int(manifest["metadata"].get("resourceVersion") or 0)
 
 
-def read_entry(manifest: Manifest) -> Entry:
-    """Build the entry of an object; takes the object over."""
+def _read_entry(manifest: Manifest, packer: Packer) -> Entry:
     metadata = manifest["metadata"]
     part_of = (metadata.get("labels") or {}).get(PART_OF)
-    system = Key(metadata["namespace"], part_of) if part_of else None
+    system = Key(sys.intern(metadata["namespace"]), part_of) if part_of else None
     managed = metadata.pop("managedFields", None) or ()
     version, uid = version_of(manifest), metadata["uid"]
     if manifest.get("kind") == "Pod":
         facts = read_pod_facts(manifest)
-        return Entry(b"{}", version, uid, system, facts=facts)
+        return Entry(None, version, uid, system, facts=facts)
     packed = pack_data(manifest.pop("data", None)) if manifest.get("kind") == REVISION else None
     return Entry(
-        orjson.dumps(manifest),
+        packer.pack(manifest["kind"], manifest),
         version,
         uid,
         system,
@@ -100,6 +115,8 @@ class Cache:
         self._by_owner: dict[str, set[Id]] = defaultdict(set)
         self._by_system: dict[Key, set[Id]] = defaultdict(set)
         self._wake = wake
+        self._packer = Packer()
+        self._own_writes: dict[Id, _OwnWrite] = {}
         # Systems that lost a child which we did not delete: perhaps they are gone themselves,
         # and the watch of systems has not said so yet.
         self.bereft: set[Key] = set()
@@ -118,15 +135,27 @@ class Cache:
     def children(self, key: Key, uid: str) -> dict[Ref, Entry]:
         """Return the objects, pods aside, that the system owns, or that carry its label and
         have no owner (those of a system that was deleted and made anew are not its children).
+
+        A claim is the system's as well when its StatefulSet or a pod of it owns it: somebody set
+        the retention policy to Delete.
         """
         places = self._by_owner.get(uid, set()) | self._by_system.get(key, set())
         found = {}
         for place in places:
             entry = self._entries[place]
-            owners = set(entry.owner_uids)
-            if entry.facts is None and (uid in owners or not owners):
+            owners = entry.owner_uids
+            if entry.facts is None and (
+                uid in owners
+                or not owners
+                or (place.kind == CLAIM_KIND and self._makers(key, uid).issuperset(owners))
+            ):
                 found[Ref(place.kind, place.name)] = entry
         return found
+
+    def _makers(self, key: Key, uid: str) -> set[str]:
+        """Return the uids of what the system's workloads are, and of their pods."""
+        entries = (self._entries[place] for place in self._by_system.get(key, ()))
+        return {each.uid for each in entries if each.facts is not None or uid in each.owner_uids}
 
     def pods(self, key: Key) -> tuple[PodFacts, ...]:
         """Return the facts of the system's pods, by name."""
@@ -136,13 +165,45 @@ class Cache:
 
     def put(self, manifest: Manifest, wake: bool = True) -> Entry:
         """Store an object unless a newer one is there; returns what is there then."""
-        place, entry = _place(manifest), read_entry(manifest)
-        before = self._entries.get(place)
+        return self._store(*self.read(manifest), wake)
+
+    def read(self, manifest: Manifest) -> Listed:
+        """Build what is kept of an object; takes the object over."""
+        return _place(manifest), _read_entry(manifest, self._packer)
+
+    @contextmanager
+    def own_write(self, manifest: Manifest) -> Iterator[Callable[[Manifest], Entry]]:
+        """Let the watch's echo of a write of ours wake nobody; yields what takes the answer.
+
+        The echo often comes before the answer. What the watch says beyond it wakes the system, and
+        so does an echo whose answer is lost.
+        """
+        place, ours = _place(manifest), _OwnWrite()
+
+        def answer(written: Manifest) -> Entry:
+            ours.answered = version_of(written)
+            return self.put(written, wake=False)
+
+        self._own_writes[place] = ours
+        try:
+            yield answer
+        finally:
+            # Two systems may want one name at the same time: the later of them listens then.
+            if self._own_writes.get(place) is ours:
+                del self._own_writes[place]
+            heard = ours.heard
+            if heard is not None and heard.version > ours.answered:
+                self._wake_system(heard)
+
+    def _store(self, place: Id, entry: Entry, wake: bool = True) -> Entry:
+        before, ours = self._entries.get(place), self._own_writes.get(place)
         if before is not None and before.version >= entry.version:
             return before
         self._unlink(place)
         self._link(place, entry)
-        if wake and not _says_the_same(before, entry):
+        if wake and ours is not None:
+            ours.heard = entry
+        elif wake and not _says_the_same(before, entry):
             self._wake_system(entry)
         return entry
 
@@ -158,13 +219,13 @@ class Cache:
         self._wake_system(before)
 
     def replace(
-        self, kind: str, namespace: str | None, manifests: Iterable[Manifest], version: int
+        self, kind: str, namespace: str | None, listed: Iterable[Listed], version: int
     ) -> None:
         """Store a whole list as of `version` and forget what is not in it and not newer."""
-        seen = {_place(manifest) for manifest in manifests if self.put(manifest)}
+        seen = {place for place, entry in listed if self._store(place, entry)}
         for place, entry in list(self._entries.items()):
-            listed = place.kind == kind and namespace in (None, place.namespace)
-            if listed and place not in seen and entry.version <= version:
+            of_the_list = place.kind == kind and namespace in (None, place.namespace)
+            if of_the_list and place not in seen and entry.version <= version:
                 self._unlink(place)
                 if entry.system is not None and entry.facts is None:
                     self.bereft.add(entry.system)
@@ -197,7 +258,9 @@ class Cache:
 
 def _place(manifest: Mapping[str, Any]) -> Id:
     metadata = manifest["metadata"]
-    return Id(manifest["kind"], metadata["namespace"], metadata["name"])
+    # The same few texts for all objects, not one copy with each.
+    kind, namespace = sys.intern(manifest["kind"]), sys.intern(metadata["namespace"])
+    return Id(kind, namespace, metadata["name"])
 
 
 def _discard(index: dict[Any, set[Id]], key: object, place: Id) -> None:

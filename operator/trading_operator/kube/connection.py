@@ -1,16 +1,27 @@
-"""Where the API server is and how it is talked to, as the official client reads it."""
+"""Where the API server is and how it is talked to."""
 
 import os
 import socket
 import ssl
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
 
 import aiohttp
-from kubernetes.aio.client import Configuration
-from kubernetes.aio.config import ConfigException, load_incluster_config, load_kube_config
+
+from trading_operator.kube.service_account import find_service_account
 
 Handler = Callable[[aiohttp.ClientRequest], Awaitable[aiohttp.ClientResponse]]
+
+
+class Identity(Protocol):
+    """Who we are: a pod's service account, or what the official client makes of a kubeconfig."""
+
+    proxy: str | None
+
+    async def get_api_key_with_prefix(self, identifier: str, /) -> str | None:
+        """Return the Authorization header of a request that is sent now, None for none."""
 
 
 @dataclass(frozen=True)
@@ -18,7 +29,7 @@ class Connection:
     """A server with everything that a session to it needs."""
 
     server: str
-    configuration: Configuration
+    identity: Identity
     ssl_context: ssl.SSLContext | bool
     agent: str = "trading-operator"
     # Seconds after which a connection breaks whose bytes nobody confirms; None: the kernel's own.
@@ -37,7 +48,7 @@ class Connection:
             connector=connector,
             middlewares=(self._authorize,),
             headers={"User-Agent": self.agent},
-            proxy=self.configuration.proxy,
+            proxy=self.identity.proxy,
         )
 
     def _open_socket(self, address: aiohttp.AddrInfoType) -> socket.socket:
@@ -52,37 +63,35 @@ class Connection:
         self, request: aiohttp.ClientRequest, handler: Handler
     ) -> aiohttp.ClientResponse:
         # Asked anew for every request: a service account's token is replaced every hour, and
-        # the configuration reads its file again.
-        token = await self.configuration.get_api_key_with_prefix("BearerToken")
+        # its file is read again.
+        token = await self.identity.get_api_key_with_prefix("BearerToken")
         if token:
             request.headers["Authorization"] = token
         return await handler(request)
 
 
-async def read_connection() -> Connection:
-    """Load the kubeconfig that KUBECONFIG names, else the pod's service account, else ~/.kube."""
+async def read_connection(service_account: Path) -> Connection:
+    """Read the kubeconfig that KUBECONFIG names, else the pod's service account, else ~/.kube."""
+    named = os.environ.get("KUBECONFIG")
+    found = None if named else find_service_account(service_account)
+    if found is None:
+        return await _read_kubeconfig(named)
+    server, account = found
+    return Connection(server, account, ssl.create_default_context(cafile=account.authority))
+
+
+async def _read_kubeconfig(file: str | None) -> Connection:
+    # Imported here: it is dear, and a pod does without it.
+    from kubernetes.aio.client import Configuration
+    from kubernetes.aio.config import load_kube_config
+
     configuration = Configuration()
-    if os.environ.get("KUBECONFIG"):
-        await load_kube_config(  # type: ignore[no-untyped-call]
-            os.environ["KUBECONFIG"], client_configuration=configuration
-        )
-    else:
-        try:
-            load_incluster_config(configuration)  # type: ignore[no-untyped-call]
-        except ConfigException:
-            await load_kube_config(  # type: ignore[no-untyped-call]
-                client_configuration=configuration
-            )
-    return Connection(configuration.host, configuration, _build_ssl(configuration))
-
-
-def _build_ssl(configuration: Configuration) -> ssl.SSLContext | bool:
-    if not configuration.host.startswith("https"):
-        return False
-    context = ssl.create_default_context(cafile=configuration.ssl_ca_cert)
+    await load_kube_config(file, client_configuration=configuration)  # type: ignore[no-untyped-call]
+    tls = ssl.create_default_context(cafile=configuration.ssl_ca_cert)
     if configuration.cert_file:
-        context.load_cert_chain(configuration.cert_file, configuration.key_file)
+        tls.load_cert_chain(configuration.cert_file, configuration.key_file)
     if not configuration.verify_ssl:
-        context.check_hostname = False
-        context.verify_mode = ssl.CERT_NONE
-    return context
+        tls.check_hostname = False
+        tls.verify_mode = ssl.CERT_NONE
+    secure = configuration.host.startswith("https")
+    return Connection(configuration.host, configuration, tls if secure else False)

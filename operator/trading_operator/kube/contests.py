@@ -1,7 +1,7 @@
 """Objects that somebody else keeps changing back: after three tries they are not fought over."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 
 from trading_operator.kube.cache import Key
@@ -21,6 +21,10 @@ class _Contest:
     lost: int = 0  # how often it was given up
     until: float = float("-inf")  # when it may be tried again
 
+    def held(self, now: float) -> bool:
+        """Tell whether the last change was left as it is for a whole window."""
+        return bool(self.times) and max(self.times) <= now - WINDOW_SECONDS
+
 
 class Contests:
     """When the same change of the same object was carried out, by system.
@@ -33,8 +37,8 @@ class Contests:
         self._clock = clock
         self._known: dict[Key, dict[Ref, _Contest]] = {}
 
-    def is_contested(self, key: Key, ref: Ref, manifest: Manifest) -> bool:
-        """Tell whether this very change is given up for now, because it does not hold."""
+    def give_up_if_contested(self, key: Key, ref: Ref, manifest: Manifest) -> bool:
+        """Give this very change up for a while if it does not hold; tells whether it is."""
         contest, now = self._contest(key, ref, manifest), self._clock()
         if now < contest.until:
             return True
@@ -50,10 +54,22 @@ class Contests:
         """Count a change that was carried out."""
         contest, now = self._contest(key, ref, manifest), self._clock()
         recent = tuple(each for each in contest.times if each > now - WINDOW_SECONDS)
-        if contest.times and not recent:
+        if contest.held(now):
             contest = _Contest(contest.manifest)  # the one before has held
         counted = replace(contest, times=(*recent, now))
         self._known.setdefault(key, {})[ref] = counted
+
+    def keep_only(self, key: Key, refs: Iterable[Ref]) -> None:
+        """Forget changes that have held, and those of objects that are no longer planned."""
+        wanted, now = set(refs), self._clock()
+        known = self._known.pop(key, {})
+        kept = {ref: each for ref, each in known.items() if ref in wanted and not each.held(now)}
+        if kept:
+            self._known[key] = kept
+
+    def remembered(self, key: Key) -> frozenset[Ref]:
+        """Return the objects of which changes are remembered."""
+        return frozenset(self._known.get(key, ()))
 
     def forget(self, key: Key) -> None:
         """Forget a system."""

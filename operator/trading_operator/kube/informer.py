@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from trading_operator.kube.backoff import delay
-from trading_operator.kube.cache import Cache
+from trading_operator.kube.cache import Cache, Listed
 from trading_operator.kube.errors import ApiError, parse_error
 from trading_operator.kube.resources import Resource
 from trading_operator.kube.transport import Call, Transport
@@ -134,21 +134,21 @@ class Informer:
             self._take(event)
 
     async def _take_list(self, events: AsyncIterator[Event]) -> None:
-        listed: list[dict[str, Any]] = []
+        listed: list[Listed] = []
         async for event in events:
             if event["type"] == "ADDED":
-                listed.append(event["object"])
+                listed.append(self._cache.read(event["object"]))
             elif event["type"] == "BOOKMARK" and _ends_the_list(event["object"]):
                 return self._store(listed, event["object"]["metadata"]["resourceVersion"])
         raise ApiError(0, "Incomplete", "the initial list broke off")
 
     async def _page_list(self) -> None:
-        items: list[dict[str, Any]] = []
+        items: list[Listed] = []
         params = {"labelSelector": self._resource.selector, "limit": str(PAGE)}
         while True:
             call = Call("list", self._resource, self._namespace, params=params)
             page = await self._transport.send(call)
-            items.extend(self._with_kind(page["items"]))
+            items.extend(map(self._cache.read, self._with_kind(page["items"])))
             more = page["metadata"].get("continue")
             if not more:
                 return self._store(items, page["metadata"]["resourceVersion"])
@@ -176,7 +176,7 @@ class Informer:
             **more,
         }
 
-    def _store(self, items: list[dict[str, Any]], version: str) -> None:
+    def _store(self, items: list[Listed], version: str) -> None:
         self._cache.replace(self._resource.kind, self._namespace, items, int(version))
         self._version = version
         self._caught_up()

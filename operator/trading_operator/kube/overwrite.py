@@ -6,6 +6,8 @@ from trading_operator.kube.patches import guard, patch_object
 from trading_operator.kube.transport import FIELD_MANAGER, JSON_PATCH
 from trading_operator.plan.types import Manifest, ref_of
 
+_MANAGER = {"fieldManager": FIELD_MANAGER}
+
 
 async def overwrite_spec(attempt: Attempt, manifest: Manifest, entry: Entry) -> Entry:
     """Replace the whole spec of a live object, and return it ready for an apply.
@@ -19,11 +21,11 @@ async def overwrite_spec(attempt: Attempt, manifest: Manifest, entry: Entry) -> 
         ref,
         JSON_PATCH,
         [guard(entry.version), {"op": "replace", "path": "/spec", "value": manifest["spec"]}],
-        {"fieldManager": FIELD_MANAGER},
+        _MANAGER,
     )
     if replaced.update_entry is None:
         return replaced
     # Only what is applied goes when it leaves the plan: this change must not own it as well.
     path = f"/metadata/managedFields/{replaced.update_entry}"
     forget = [guard(replaced.version), {"op": "remove", "path": path}]
-    return await patch_object(attempt, ref, JSON_PATCH, forget, {})
+    return await patch_object(attempt, ref, JSON_PATCH, forget, _MANAGER)

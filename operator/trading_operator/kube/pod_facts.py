@@ -12,6 +12,7 @@ from trading_operator.manifests.metadata import (
 from trading_operator.plan.types import PodFacts
 
 MESSAGE_LENGTH = 512
+_TEMPLATE_LABEL = "controller-revision-hash"  # set by the controller of StatefulSets
 # A container in these states is merely on its way; everything else keeps it from being ready.
 _ON_ITS_WAY = frozenset({"ContainerCreating", "PodInitializing", ""})
 
@@ -21,7 +22,7 @@ _Reason = tuple[str, str]
 def read_pod_facts(pod: Mapping[str, Any]) -> PodFacts:
     """Build the facts of a pod."""
     metadata, status = pod["metadata"], pod.get("status") or {}
-    annotations = metadata.get("annotations") or {}
+    annotations, labels = metadata.get("annotations") or {}, metadata.get("labels") or {}
     containers = [
         *(status.get("initContainerStatuses") or ()),
         *(status.get("containerStatuses") or ()),
@@ -34,7 +35,7 @@ def read_pod_facts(pod: Mapping[str, Any]) -> PodFacts:
         reason, message = NODE_UNREACHABLE, f"pod {metadata['name']}: node {node} does not answer"
     return PodFacts(
         name=metadata["name"],
-        component=(metadata.get("labels") or {}).get(COMPONENT, ""),
+        component=labels.get(COMPONENT, ""),
         revision=annotations.get(REVISION_ANNOTATION, ""),
         phase=status.get("phase", "Pending"),
         ready=ready,
@@ -44,6 +45,7 @@ def read_pod_facts(pod: Mapping[str, Any]) -> PodFacts:
         message=message[:MESSAGE_LENGTH],
         started=bool(main) and all(container.get("started") for container in main),
         trading_state=annotations.get(TRADING_STATE_ANNOTATION, ""),
+        template=labels.get(_TEMPLATE_LABEL, ""),
         controlled=_is_controlled(metadata),
     )
 

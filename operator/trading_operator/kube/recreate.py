@@ -1,6 +1,7 @@
 """Deletes a StatefulSet without its pods, so that another one takes them over."""
 
 from trading_operator.kube.attempt import Attempt, note_error
+from trading_operator.kube.contested_fields import describe_contest
 from trading_operator.kube.errors import ApiError
 from trading_operator.kube.read import key_of
 from trading_operator.kube.remove import ORPHAN, delete_object
@@ -24,6 +25,9 @@ async def leave_pods(attempt: Attempt, manifest: Manifest) -> None:
     metadata = attempt.observed.children[ref]["metadata"]
     preconditions = {"uid": metadata["uid"], "resourceVersion": metadata["resourceVersion"]}
     try:
+        if attempt.kube.contests.give_up_if_contested(key, ref, manifest):
+            # Something changes what is made: the next one would differ again, and so on.
+            raise ApiError(400, "Contested", await describe_contest(attempt, manifest))
         await _try_creation(attempt, manifest)
         await delete_object(attempt, ref, preconditions, ORPHAN)
     except ApiError as error:
@@ -31,6 +35,7 @@ async def leave_pods(attempt: Attempt, manifest: Manifest) -> None:
             note_error(attempt, ref, manifest, error)
             return
     attempt.kube.refusals.drop(key, ref)
+    attempt.kube.contests.add(key, ref, manifest)
 
 
 async def _try_creation(attempt: Attempt, manifest: Manifest) -> None:

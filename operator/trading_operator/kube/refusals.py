@@ -1,5 +1,6 @@
 """Writes that the API server refused: kept for the status, tried again slowly."""
 
+import hashlib
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -79,5 +80,6 @@ def describe(error: ApiError) -> str:
 
 
 def fingerprint(manifest: Manifest) -> bytes:
-    """Return bytes that two manifests have in common if and only if they are equal."""
-    return orjson.dumps(manifest, option=orjson.OPT_SORT_KEYS)
+    """Return 16 bytes that two manifests have in common if and only if they are equal."""
+    text = orjson.dumps(manifest, option=orjson.OPT_SORT_KEYS)
+    return hashlib.blake2b(text, digest_size=16).digest()

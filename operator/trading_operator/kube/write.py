@@ -5,7 +5,7 @@ from trading_operator.kube.cache import Entry, Id, version_of
 from trading_operator.kube.contested_fields import describe_contest
 from trading_operator.kube.errors import INVALID, ApiError
 from trading_operator.kube.overwrite import overwrite_spec
-from trading_operator.kube.ownership import is_labelled, is_left_over, is_ours, is_owned
+from trading_operator.kube.ownership import is_labelled, is_left_over, is_ours
 from trading_operator.kube.patches import guard, patch_object
 from trading_operator.kube.read import key_of
 from trading_operator.kube.resources import BY_KIND, CHILDREN, CLAIMS, CONFIG_MAPS, REVISIONS
@@ -18,6 +18,7 @@ from trading_operator.kube.transport import (
     Call,
 )
 from trading_operator.manifests.compare import differs
+from trading_operator.manifests.digest import digest_of
 from trading_operator.plan.types import Manifest, Ref, ref_of
 
 _MANAGER = {"fieldManager": FIELD_MANAGER}
@@ -31,7 +32,7 @@ async def put(attempt: Attempt, manifest: Manifest) -> None:
     """Bring one object to what the plan wants; a settled one costs no request."""
     key, ref = key_of(attempt.owner), ref_of(manifest)
     live = attempt.observed.children.get(ref)
-    if live is not None and not differs(manifest, live):
+    if live is not None and not _has_drifted(attempt, manifest, live):
         attempt.kube.refusals.drop(key, ref)  # what was refused is not asked for any more
         return
     standing = attempt.kube.refusals.standing(key, ref, manifest)
@@ -51,20 +52,32 @@ async def put(attempt: Attempt, manifest: Manifest) -> None:
     attempt.children[ref] = written
 
 
+def _has_drifted(attempt: Attempt, manifest: Manifest, live: Manifest) -> bool:
+    """Tell whether an object differs from the plan; no version is compared twice with the same."""
+    ref, wanted = ref_of(manifest), digest_of(manifest)
+    entry = attempt.kube.cache.get(Id(ref.kind, attempt.owner.namespace, ref.name))
+    if entry is not None and entry.agrees_with == wanted:
+        return False
+    if differs(manifest, live):
+        return True
+    if entry is not None and entry.version == version_of(live):
+        entry.agrees_with = wanted
+    return False
+
+
 async def _create(attempt: Attempt, manifest: Manifest) -> Manifest:
     """POST an object; one that is there already is taken over if it is ours."""
     resource = BY_KIND[manifest["kind"]]
     attempt.writes += 1
     body = with_canonical_data(manifest) if resource == REVISIONS else manifest
+    call = Call("create", resource, attempt.owner.namespace, body=body, params=_MANAGER)
     try:
-        created = await attempt.kube.transport.send(
-            Call("create", resource, attempt.owner.namespace, body=body, params=_MANAGER)
-        )
+        with attempt.kube.cache.own_write(manifest) as answer:
+            return answer(await attempt.kube.transport.send(call)).manifest
     except ApiError as error:
         if error.reason != "AlreadyExists":
             raise
         return await _take_over(attempt, manifest)
-    return attempt.kube.cache.put(created, wake=False).manifest
 
 
 async def _take_over(attempt: Attempt, manifest: Manifest) -> Manifest:
@@ -98,7 +111,7 @@ async def _change(attempt: Attempt, manifest: Manifest, live: Manifest) -> Manif
         return live  # it moved meanwhile, and the next pass, which is due, sees how
     if "deletionTimestamp" in live["metadata"]:
         return live  # on its way out; it is made again when it is gone
-    if attempt.kube.contests.is_contested(key_of(attempt.owner), ref, manifest):
+    if attempt.kube.contests.give_up_if_contested(key_of(attempt.owner), ref, manifest):
         raise ApiError(400, "Contested", await describe_contest(attempt, manifest))
     if ref.kind == REVISIONS.kind:
         return await _change_revision(attempt, manifest, entry)
@@ -134,19 +147,33 @@ async def _change_revision(attempt: Attempt, manifest: Manifest, entry: Entry) -
 
 
 async def _settle_claim(attempt: Attempt, manifest: Manifest, live: Manifest) -> Manifest:
-    """Take the system's reference off a claim that is to outlive it, whoever put it there.
+    """Take the references of the system and of its parts off a claim that is to outlive them,
+    whoever put them there.
 
     An apply takes back only what it has set itself.
     """
-    if manifest["metadata"]["ownerReferences"] or not is_owned(attempt.owner, live):
-        return live
     metadata = live["metadata"]
-    kept = [each for each in metadata["ownerReferences"] if each["uid"] != attempt.owner.uid]
+    references = metadata.get("ownerReferences") or ()
+    kept = [each for each in references if not _is_ours_too(attempt, each)]
+    if manifest["metadata"]["ownerReferences"] or len(kept) == len(references):
+        return live
     patch = [
         guard(metadata["resourceVersion"]),
         {"op": "replace", "path": "/metadata/ownerReferences", "value": kept},
     ]
-    return (await patch_object(attempt, ref_of(manifest), JSON_PATCH, patch, {})).manifest
+    return (await patch_object(attempt, ref_of(manifest), JSON_PATCH, patch, _MANAGER)).manifest
+
+
+def _is_ours_too(attempt: Attempt, reference: Manifest) -> bool:
+    """Tell whether an owner is the system, or a workload or pod of it."""
+    if reference["uid"] == attempt.owner.uid:
+        return True
+    place = Id(reference["kind"], attempt.owner.namespace, reference["name"])
+    entry = attempt.kube.cache.get(place)
+    return entry is not None and (entry.uid, entry.system) == (
+        reference["uid"],
+        key_of(attempt.owner),
+    )
 
 
 async def _become_applier(attempt: Attempt, ref: Ref, entry: Entry) -> int:
@@ -159,4 +186,4 @@ async def _become_applier(attempt: Attempt, ref: Ref, entry: Entry) -> int:
         return entry.version
     path = f"/metadata/managedFields/{entry.update_entry}/operation"
     patch = [guard(entry.version), {"op": "replace", "path": path, "value": "Apply"}]
-    return (await patch_object(attempt, ref, JSON_PATCH, patch, {})).version
+    return (await patch_object(attempt, ref, JSON_PATCH, patch, _MANAGER)).version

@@ -1,6 +1,7 @@
 """NetworkPolicies: nothing is reachable but what the graph says."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 
 from trading_operator.manifests.metadata import (
@@ -17,11 +18,7 @@ from trading_operator.manifests.metadata import (
     build_system_selector,
 )
 
-_DNS_PORT = 53
 _NAMESPACE_NAME = "kubernetes.io/metadata.name"
-# The cluster's own name servers carry this label in every distribution of it.
-_DNS_NAMESPACE = "kube-system"
-_DNS_LABELS = {"k8s-app": "kube-dns"}
 # Where a cache on the node answers unless somebody moved it; the node's address is no pod.
 _NODE_DNS = "169.254.20.10"
 # Clouds hand out the node's credentials here: who says "the Internet" does not mean them.
@@ -30,6 +27,21 @@ _LINK_LOCAL: tuple[IPv4Network | IPv6Network, ...] = (
     IPv6Network("fe80::/10"),
     IPv6Network("fd00:ec2::254/128"),
 )
+
+
+@dataclass(frozen=True)
+class NameServers:
+    """Whom a system's pods may ask for names: pods, and addresses that are no pods.
+
+    No `addresses`: those of the cluster are not known, and every address may be asked. The
+    defaults are those of most clusters, and `ports` those of all: policies see the port that the
+    pod itself listens on, which is 5353 where name servers run without rights (OpenShift).
+    """
+
+    addresses: tuple[str, ...] = ()
+    namespace: str = "kube-system"
+    labels: Mapping[str, str] = field(default_factory=lambda: {"k8s-app": "kube-dns"})
+    ports: tuple[int, ...] = (53, 5353)
 
 
 def component_peer(owner: Owner, component: str) -> Manifest:
@@ -82,20 +94,21 @@ def default_deny_name(owner: Owner) -> str:
     return f"{owner.name}.default-deny"
 
 
-def build_default_deny(owner: Owner, name_servers: Iterable[str]) -> Manifest:
-    """Build the policy that leaves a system's pods nothing but name resolution.
-
-    `name_servers` are addresses of the cluster's own; none means that they are not known, and
-    every address may be asked.
-    """
+def build_default_deny(owner: Owner, servers: NameServers) -> Manifest:
+    """Build the policy that leaves a system's pods nothing but name resolution."""
     name = default_deny_name(owner)
-    ports = [{"protocol": protocol, "port": _DNS_PORT} for protocol in ("UDP", "TCP")]
-    peers = list(_name_server_peers(name_servers))
+    ports = [
+        {"protocol": protocol, "port": port}
+        for port in servers.ports
+        for protocol in ("UDP", "TCP")
+    ]
+    peers = list(_name_server_peers(servers))
     return {
         **_build_frame(build_metadata(owner, name, build_system_labels(owner))),
         "spec": {
             "podSelector": {"matchLabels": build_system_selector(owner)},
             "policyTypes": ["Ingress", "Egress"],
+            "ingress": [],  # said, or what somebody adds would be nobody's business
             "egress": [{"to": peers, "ports": ports} if peers else {"ports": ports}],
         },
     }
@@ -105,26 +118,25 @@ def build_component_policy(
     part: Part, ingress: Sequence[Manifest], egress: Sequence[Manifest]
 ) -> Manifest:
     """Build the policy of one component's edges."""
-    spec: Manifest = {
-        "podSelector": {"matchLabels": build_selector(part.owner, part.component)},
-        "policyTypes": ["Ingress", "Egress"],
-        "ingress": list(ingress),
-        "egress": list(egress),
-    }
     return {
         **_build_frame(build_metadata(part.owner, part.name, build_part_labels(part))),
-        "spec": {name: value for name, value in spec.items() if value},
+        "spec": {
+            "podSelector": {"matchLabels": build_selector(part.owner, part.component)},
+            "policyTypes": ["Ingress", "Egress"],
+            "ingress": list(ingress),
+            "egress": list(egress),
+        },
     }
 
 
-def _name_server_peers(name_servers: Iterable[str]) -> Iterator[Manifest]:
-    addresses = tuple(name_servers)
-    if not addresses:
+def _name_server_peers(servers: NameServers) -> Iterator[Manifest]:
+    if not servers.addresses:
         return
-    yield {**namespace_peer(_DNS_NAMESPACE), "podSelector": {"matchLabels": _DNS_LABELS}}
+    pods = {"podSelector": {"matchLabels": dict(servers.labels)}}
+    yield {**namespace_peer(servers.namespace), **pods}
     # A cache on the node answers under its own address or under that of the cluster's Service;
     # neither is a pod that a selector could name.
-    for address in sorted({_NODE_DNS, *addresses}):
+    for address in sorted({_NODE_DNS, *servers.addresses}):
         yield {"ipBlock": {"cidr": str(ip_network(ip_address(address)))}}
 
 

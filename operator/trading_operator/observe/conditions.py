@@ -45,6 +45,7 @@ class Picture:
     serving: Mapping[str, bool]  # whether any pod of a component serves
     failures: Sequence[Failure]  # refused writes that are no component's workload
     findings: Sequence[Finding]
+    left: Sequence[str] = ()  # components that left the spec and have not ended
     withheld: Sequence[Ref] = ()  # what waits to be written while the system is paused
 
     @property
@@ -88,7 +89,8 @@ def _ready(picture: Picture) -> Verdict:
         return Verdict(reasons.READY, False, reasons.REFUSED, _refusals(picture.failures))
     if picture.spec.paused:
         told = f"{_withheld(picture)}; {_describe(unready)}" if unready else _withheld(picture)
-        return Verdict(reasons.READY, not unready, reasons.PAUSED, _shorten(told))
+        is_settled = not unready and not picture.withheld
+        return Verdict(reasons.READY, is_settled, reasons.PAUSED, _shorten(told))
     if picture.stops:
         return Verdict(reasons.READY, False, reasons.HIBERNATED, _describe(unready))
     if unready:
@@ -105,10 +107,12 @@ def _reconciling(picture: Picture) -> Verdict:
     moving = not states.isdisjoint((ComponentState.STARTING, ComponentState.STOPPING)) or (
         ComponentState.WAITING in states and ComponentState.BLOCKED not in states
     )
-    if not moving:
+    told = [f"left the spec, still there: {', '.join(picture.left)}"] if picture.left else []
+    if moving:
+        told.append(_describe(line for line in _unready(picture.lines) if line.state in _MOVING))
+    if not told:
         return Verdict(reasons.RECONCILING, False, reasons.SETTLED, "no change is on its way")
-    under_way = [line for line in _unready(picture.lines) if line.state in _MOVING]
-    return Verdict(reasons.RECONCILING, True, reasons.PROGRESSING, _describe(under_way))
+    return Verdict(reasons.RECONCILING, True, reasons.PROGRESSING, _shorten("; ".join(told)))
 
 
 def _withheld(picture: Picture) -> str:

@@ -27,6 +27,7 @@ def deletion_status(
     message = f"deleted: stops in order until {format_time(deadline)}, then goes in any case"
     told = "; ".join(f"{name}: {block.message}" for name, block in sorted(blocks.items()))
     found = (
+        Verdict(reasons.AVAILABLE, False, reasons.DELETING, message),
         Verdict(reasons.READY, False, reasons.DELETING, message),
         Verdict(reasons.RECONCILING, True, reasons.DELETING, f"{message}; {told}"[:2048]),
     )

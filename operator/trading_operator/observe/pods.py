@@ -10,7 +10,7 @@ from trading_operator.api.reasons import (
     PODS_REFUSED,
     PODS_STARTING,
 )
-from trading_operator.plan.types import Manifest, PodFacts
+from trading_operator.plan.types import STATEFUL_SET, Manifest, PodFacts
 
 _PULL = frozenset({"ErrImagePull", "ImagePullBackOff", "InvalidImageName", "ErrImageNeverPull"})
 _EXIT = frozenset({"CrashLoopBackOff", "Error", "ContainerCannotRun", "StartError"})
@@ -68,4 +68,22 @@ def _without_pods(workload: Manifest | None) -> Why:
     for condition in conditions:
         if condition["type"] == "ReplicaFailure" and condition["status"] == "True":
             return Why(PODS_REFUSED, f"its pods cannot be made: {condition.get('message', '')}")
+    if workload is not None and _makes_none(workload):
+        name = workload["metadata"]["name"]
+        told = f"kubectl describe statefulset {name} says why"
+        return Why(PODS_REFUSED, f"its pods cannot be made: {told}")
     return Why(PODS_STARTING, "waits for its pods to be made")
+
+
+def _makes_none(workload: Manifest) -> bool:
+    """Tell whether a StatefulSet's controller tried to make pods and could not.
+
+    It counts what it has made when it writes its status, and it has no condition for a refusal.
+    """
+    status = workload.get("status", {})
+    return bool(
+        workload["kind"] == STATEFUL_SET
+        and workload["spec"].get("replicas", 1)
+        and status.get("observedGeneration", 0) >= workload["metadata"].get("generation", 1)
+        and not status.get("replicas", 0)
+    )

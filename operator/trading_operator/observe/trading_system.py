@@ -18,8 +18,8 @@ from trading_operator.manifests.metadata import ADOPT_ANNOTATION, Owner
 from trading_operator.observe.components import component_lines
 from trading_operator.observe.conditions import Picture, Verdict, verdicts
 from trading_operator.plan.gating import format_time
-from trading_operator.plan.readiness import component_pods
-from trading_operator.plan.types import Applied, ComponentPlan, Observed
+from trading_operator.plan.readiness import serves
+from trading_operator.plan.types import Applied, Observed
 
 Status = dict[str, Any]
 
@@ -99,16 +99,12 @@ def _picture(
     return Picture(
         spec=spec,
         lines=lines,
-        serving={component.name: _serves(observed, component) for component in components},
+        serving={component.name: serves(observed, component) for component in components},
         failures=[failure for failure in applied.failures if failure.ref not in own],
         findings=[finding for component in components for finding in component.findings],
+        left=applied.plan.left,
         withheld=applied.plan.withheld,
     )
-
-
-def _serves(observed: Observed, component: ComponentPlan) -> bool:
-    pods = component_pods(observed, component.name)
-    return component.desired == 0 or any(pod.ready and not pod.deleting for pod in pods)
 
 
 def _count(lines: Sequence[ComponentStatus]) -> str:

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator
 
 from trading_operator.api.datastore import Datastore
 from trading_operator.api.sharing import SharedVolume
-from trading_operator.api.trading_system import VolumePolicy
+from trading_operator.api.trading_system import TradingSystemSpec, VolumePolicy
 from trading_operator.manifests.metadata import (
     COMPONENT,
     INSTANCE,
@@ -13,6 +13,7 @@ from trading_operator.manifests.metadata import (
     PART_OF,
     SIZE_ANNOTATION,
     Manifest,
+    Owner,
     build_system_labels,
     child_name,
 )
@@ -25,7 +26,7 @@ from trading_operator.manifests.volume_claim import (
     keep_claim_spec,
 )
 from trading_operator.plan.draft import Draft, System
-from trading_operator.plan.types import ref_of
+from trading_operator.plan.types import Observed, ref_of
 from trading_operator.plan.volumes import (
     ClaimSize,
     cannot_grow,
@@ -39,7 +40,6 @@ from trading_operator.plan.volumes import (
 )
 
 _LABELS = (INSTANCE, PART_OF, MANAGED_BY, COMPONENT)
-_ANNOTATIONS = (SIZE_ANNOTATION, MADE_FOR_ANNOTATION)
 
 
 def plan_data_claim(system: System, store: Datastore) -> Manifest:
@@ -60,17 +60,39 @@ def plan_shared_claims(system: System) -> Iterator[Manifest]:
 
 
 def plan_left_claims(system: System) -> Iterator[Manifest]:
-    """Yield the claims of volumes that left the spec, freed from the system that owns them.
+    """Yield the claims of volumes that left the spec, freed from the system or the StatefulSet
+    that owns them.
 
     Policy Delete is about what the spec names when the system goes: data that somebody took out of
-    the spec is nobody's but theirs.
+    the spec is nobody's but theirs. Nobody knows any more that a volume was never opened.
     """
-    owner = system.owner
-    named = {data_claim_name(child_name(owner, store.name)) for store in system.spec.datastores}
-    named |= {claim_name(owner, volume.name) for volume in system.spec.volumes}
+    owner, named = system.owner, _named(system.owner, system.spec)
     for ref, live in sorted(system.observed.children.items()):
-        if ref.kind == CLAIM_KIND and ref.name not in named and _is_owned(system, live):
-            yield _build_left(system, ref.name, live)
+        if ref.kind == CLAIM_KIND and ref.name not in named:
+            made_for = _kept(live, "annotations", (MADE_FOR_ANNOTATION,)).values()
+            if _has_owner(live) or owner.uid in made_for:
+                yield _build_as_it_is(owner, live, owned=False)
+
+
+def plan_last_claims(
+    owner: Owner, spec: TradingSystemSpec | None, observed: Observed
+) -> Iterator[Manifest]:
+    """Yield the claims that the end of the system would not treat as the deletion policy wants.
+
+    The policy may have changed just before, and whatever else the spec says makes no difference;
+    without a spec all data stays.
+    """
+    goes = spec is not None and spec.deletion.volumes is VolumePolicy.DELETE
+    named = _named(owner, spec) if spec is not None and goes else set()
+    for ref, live in sorted(observed.children.items()):
+        if ref.kind == CLAIM_KIND and _has_owner(live) != (ref.name in named):
+            yield _build_as_it_is(owner, live, owned=ref.name in named)
+
+
+def _named(owner: Owner, spec: TradingSystemSpec) -> set[str]:
+    """Return the names of the claims of all volumes in the spec."""
+    data = {data_claim_name(child_name(owner, store.name)) for store in spec.datastores}
+    return data | {claim_name(owner, volume.name) for volume in spec.volumes}
 
 
 def _plan_shared_claim(system: System, name: str, volume: SharedVolume) -> Manifest:
@@ -102,11 +124,12 @@ def _request(system: System, live: Manifest, size: ClaimSize) -> str:
     return size.request
 
 
-def _build_left(system: System, name: str, live: Manifest) -> Manifest:
-    labels, annotations = _kept(live, "labels", _LABELS), _kept(live, "annotations", _ANNOTATIONS)
-    metadata = ClaimMetadata(name, labels, annotations, owned=False)
+def _build_as_it_is(owner: Owner, live: Manifest, *, owned: bool) -> Manifest:
+    labels = _kept(live, "labels", _LABELS)
+    annotations = _kept(live, "annotations", (SIZE_ANNOTATION,))
+    metadata = ClaimMetadata(live["metadata"]["name"], labels, annotations, owned)
     size = str(live["spec"]["resources"]["requests"]["storage"])
-    return build_volume_claim(system.owner, metadata, keep_claim_spec(live, size))
+    return build_volume_claim(owner, metadata, keep_claim_spec(live, size))
 
 
 def _kept(live: Manifest, group: str, names: tuple[str, ...]) -> dict[str, str]:
@@ -114,9 +137,8 @@ def _kept(live: Manifest, group: str, names: tuple[str, ...]) -> dict[str, str]:
     return {name: found[name] for name in names if name in found}
 
 
-def _is_owned(system: System, live: Manifest) -> bool:
-    references = live["metadata"].get("ownerReferences") or ()
-    return any(reference.get("uid") == system.owner.uid for reference in references)
+def _has_owner(live: Manifest) -> bool:
+    return bool(live["metadata"].get("ownerReferences"))
 
 
 def plan_claims(system: System, drafts: Iterable[Draft]) -> Iterator[Manifest]:

@@ -15,6 +15,7 @@ from trading_operator.manifests.service import build_service
 from trading_operator.manifests.stateful_set import build_claim_template, build_stateful_set
 from trading_operator.manifests.volume_claim import Claim, build_claim_spec, keep_claim_spec
 from trading_operator.plan.address import service_name
+from trading_operator.plan.amounts import check_resources
 from trading_operator.plan.claims import plan_data_claim
 from trading_operator.plan.configs import Config, plan_config
 from trading_operator.plan.draft import DATASTORE, Draft, Needs, SecretNeed, System
@@ -41,6 +42,7 @@ def plan_datastore(system: System, store: Datastore, path: str) -> Draft:
     """Return the draft of a datastore; raises InvalidSpecError."""
     engine = ENGINES[store.engine]
     engine.check(store, path)
+    check_resources(store.resources, f"{path}.resources")
     part = Part(system.owner, store.name, engine.name.lower(), version_of(engine, store))
     config = _init_config(system, store, path)
     image = image_of(engine, store, system.operand, path)

@@ -8,7 +8,6 @@ from trading_operator.plan.draft import Draft, System
 from trading_operator.plan.gating import Gate, gate
 from trading_operator.plan.readiness import orphans
 from trading_operator.plan.replacement import find_replacement_block, previous_workload
-from trading_operator.plan.trading_state import find_state_block
 from trading_operator.plan.types import Block, ComponentPlan, Manifest, Ref, ref_of
 from trading_operator.plan.validation import find_block
 
@@ -50,7 +49,7 @@ def decide(system: System, draft: Draft, drafts: Mapping[str, Draft], now: datet
     left = orphans(observed, draft.ref, draft.name)
     running = former is not None or draft.ref in observed.children or bool(left)
     decided = gate(draft, drafts, observed, now)
-    block = find_block(system, draft) or find_state_block(system, draft)
+    block = find_block(system, draft)
     if block is not None:
         return Decision(draft, replace(decided, block=block, waiting_since=None), running)
     block = find_replacement_block(system, draft)

@@ -1,27 +1,29 @@
 """The end of a system: what stops first, and until when it is waited for."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from trading_operator.api.common import parse_duration
 from trading_operator.api.errors import InvalidSpecError
 from trading_operator.api.service import Service, WorkloadType
 from trading_operator.api.trading_system import Deletion, TradingSystemSpec
-from trading_operator.manifests.metadata import Manifest
-from trading_operator.plan.claims import plan_claims
+from trading_operator.plan.claims import plan_last_claims
 from trading_operator.plan.draft import Draft, System
+from trading_operator.plan.replacement import abandoned_pods
+from trading_operator.plan.sealing import seal
 from trading_operator.plan.stopping import plan_stopping, stopped_workload
-from trading_operator.plan.trading_system import plan_drafts, seal
+from trading_operator.plan.trading_system import plan_drafts
 from trading_operator.plan.types import (
     STATEFUL_SET,
+    WORKLOAD_KINDS,
     Block,
     Observed,
     OperandSettings,
     Owner,
     Plan,
-    ref_of,
 )
+from trading_operator.plan.volumes import has_data
 
 LOOK_AGAIN = timedelta(seconds=5)
 
@@ -39,11 +41,21 @@ class Ending:
         return not self.blocks and not self.plan.prune
 
 
-def needs_ordered_stop(spec: TradingSystemSpec, observed: Observed) -> bool:
-    """Tell whether a system has a single writer, in its spec or still as a workload."""
-    return any(_is_single_writer(component) for component in spec.components) or any(
-        ref.kind == STATEFUL_SET and not live["spec"].get("volumeClaimTemplates")
-        for ref, live in observed.children.items()
+def needs_ordered_stop(spec: TradingSystemSpec, observed: Observed, plan: Plan) -> bool:
+    """Tell whether a system that is deleted must wait for the operator.
+
+    So it is with a single writer, in its spec or still as a workload, and while a StatefulSet is
+    made anew: nobody would collect the pods that it leaves behind in between.
+    """
+    return (
+        any(_is_single_writer(component) for component in spec.components)
+        or any(
+            ref.kind == STATEFUL_SET and not has_data(live)
+            for ref, live in observed.children.items()
+        )
+        or bool(plan.recreate)
+        # A component's pod without a controller; the system's Jobs have one.
+        or any(pod.revision and not pod.controlled for pod in observed.pods)
     )
 
 
@@ -57,6 +69,18 @@ def stop_deadline(spec: TradingSystemSpec | None, deleted_at: datetime) -> datet
     return deleted_at + parse_duration(deletion.stop_deadline)
 
 
+def were_orphaned(owner: Owner, observed: Observed) -> bool:
+    """Tell whether what runs was freed from its system, and so is meant to go on without it.
+
+    The garbage collector may have done that before the operator saw that it was asked to.
+    """
+    workloads = [live for ref, live in observed.children.items() if ref.kind in WORKLOAD_KINDS]
+    references = (
+        each for live in workloads for each in live["metadata"].get("ownerReferences", ())
+    )
+    return bool(workloads) and all(each["uid"] != owner.uid for each in references)
+
+
 def plan_ending(
     owner: Owner, spec: TradingSystemSpec | None, observed: Observed, operand: OperandSettings
 ) -> Ending:
@@ -65,17 +89,24 @@ def plan_ending(
     Without a spec that makes sense nobody knows what depends on what: then services stop before
     what has a volume.
     """
-    system = None if spec is None else System(owner, spec, observed, operand)
-    drafts = {} if system is None else _drafts(system)
+    drafts = {} if spec is None else _drafts(System(owner, spec, observed, operand))
     stopping = plan_stopping(drafts, observed)
     workloads = (stopped_workload(drafts[name], observed) for name in stopping.scale)
-    claims = () if system is None else _live_claims(system, drafts)
-    plan = Plan(
-        objects=tuple(map(seal, (*claims, *filter(None, workloads)))),
+    staying = (draft for name, draft in drafts.items() if name not in stopping.scale)
+    release = plan_release(owner, spec, observed)
+    plan = replace(
+        release,
+        objects=(*release.objects, *map(seal, filter(None, workloads))),
         prune=stopping.delete,
-        generation=owner.generation,
+        replace_pods=tuple(abandoned_pods(observed, staying)),
     )
     return Ending(plan, stopping.blocks)
+
+
+def plan_release(owner: Owner, spec: TradingSystemSpec | None, observed: Observed) -> Plan:
+    """Return what is written before a system goes, even at once: whose its data is from then on."""
+    claims = plan_last_claims(owner, spec, observed)
+    return Plan(objects=tuple(map(seal, claims)), generation=owner.generation)
 
 
 def _drafts(system: System) -> Mapping[str, Draft]:
@@ -83,9 +114,3 @@ def _drafts(system: System) -> Mapping[str, Draft]:
         return plan_drafts(system)
     except InvalidSpecError:
         return {}
-
-
-def _live_claims(system: System, drafts: Mapping[str, Draft]) -> tuple[Manifest, ...]:
-    """Return the claims as the deletion policy wants them, which may have changed just before."""
-    claims = plan_claims(system, drafts.values()) if drafts else ()
-    return tuple(claim for claim in claims if ref_of(claim) in system.observed.children)

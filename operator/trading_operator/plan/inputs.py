@@ -6,14 +6,14 @@ a later version may add to it only what a spec of today does not set.
 """
 
 from collections.abc import Iterable, Iterator
-from typing import Any
+from typing import Any, NamedTuple
 
 from trading_operator.api.common import Dependency, Model
 from trading_operator.api.datastore import Datastore
 from trading_operator.api.service import EnvironmentVariable, Service
 from trading_operator.manifests.digest import digest_of
 from trading_operator.plan.draft import System
-from trading_operator.plan.outside import outside_digests
+from trading_operator.plan.outside import outside_digests, outside_lacks
 from trading_operator.plan.placing import node_group
 
 # Fields of a component that decide other objects than its pods, or how many pods there are.
@@ -39,11 +39,33 @@ SERVICE_BESIDES = frozenset(
 _ADDRESS = frozenset({"engine", "port", "service_name", "database", "username", "credentials"})
 
 
+class Outside(NamedTuple):
+    """What a component's pods read and the operator did not write, by name."""
+
+    secrets: tuple[str, ...]
+    config_maps: tuple[str, ...]
+
+
 def component_inputs(system: System, component: Datastore | Service) -> str:
     """Return the digest of what decides a component's pods."""
+    outside = dict(outside_digests(system, *_outside(system, component)))
+    return digest_of(_present({**_asked(system, component), "outside": outside}))
+
+
+def asked_inputs(system: System, component: Datastore | Service) -> str:
+    """Return the digest of what the spec alone says about a component's pods."""
+    return digest_of(_present(_asked(system, component)))
+
+
+def lacks_inputs(system: System, component: Datastore | Service) -> bool:
+    """Tell whether what a component's pods read is away, so that nobody knows its digest."""
+    return outside_lacks(system, *_outside(system, component))
+
+
+def _asked(system: System, component: Datastore | Service) -> dict[str, Any]:
     if isinstance(component, Datastore):
-        return digest_of(_present(_datastore_inputs(system, component)))
-    return digest_of(_present(_service_inputs(system, component)))
+        return _datastore_inputs(system, component)
+    return _service_inputs(system, component)
 
 
 def _present(inputs: dict[str, Any]) -> dict[str, Any]:
@@ -52,20 +74,17 @@ def _present(inputs: dict[str, Any]) -> dict[str, Any]:
 
 
 def _datastore_inputs(system: System, store: Datastore) -> dict[str, Any]:
-    secrets = [] if store.credentials is None else [store.credentials.secret_name]
     configs = [] if store.init_scripts is None else [store.init_scripts.config]
     return {
         "component": _dump(store, DATASTORE_BESIDES),
         "imagePullSecrets": list(system.spec.image_pull_secrets),
         "configs": dict(_configs(system, configs)),
-        "outside": _outside(system, secrets, configs),
     }
 
 
 def _service_inputs(system: System, service: Service) -> dict[str, Any]:
     variables = [*system.spec.env, *service.env]
     configs = [mount.name for mount in service.configs]
-    secrets = [*_secrets(variables), *_credentials(system, service.depends_on)]
     return {
         "component": _dump(service, SERVICE_BESIDES),
         "mode": system.spec.mode.value,
@@ -76,7 +95,6 @@ def _service_inputs(system: System, service: Service) -> dict[str, Any]:
         "configs": dict(_configs(system, configs)),
         "sameNode": node_group(system.spec, service),
         "dependencies": {each.name: _edge(system, each) for each in service.depends_on},
-        "outside": _outside(system, secrets, configs),
     }
 
 
@@ -118,11 +136,17 @@ def _credentials(system: System, dependencies: Iterable[Dependency]) -> Iterator
             yield component.credentials.secret_name
 
 
-def _outside(system: System, secrets: Iterable[str], configs: Iterable[str]) -> dict[str, str]:
-    wanted = set(configs)
-    config_maps = [
+def _outside(system: System, component: Datastore | Service) -> Outside:
+    if isinstance(component, Datastore):
+        secrets = [] if component.credentials is None else [component.credentials.secret_name]
+        configs = set() if component.init_scripts is None else {component.init_scripts.config}
+    else:
+        variables = (*system.spec.env, *component.env)
+        secrets = [*_secrets(variables), *_credentials(system, component.depends_on)]
+        configs = {mount.name for mount in component.configs}
+    config_maps = (
         bundle.config_map_ref
         for bundle in system.spec.configs
-        if bundle.name in wanted and bundle.config_map_ref is not None
-    ]
-    return dict(outside_digests(system, secrets, config_maps))
+        if bundle.name in configs and bundle.config_map_ref is not None
+    )
+    return Outside(tuple(secrets), tuple(config_maps))

@@ -1,37 +1,44 @@
-"""A paused system: what it should be is computed and told, and nothing of it is written."""
+"""A paused system: what it should be is computed and told, and nothing of it is written.
+
+But for one thing: services hear at once that they may trade less.
+"""
 
 from collections.abc import Iterator
 from dataclasses import replace
 
 from trading_operator.api.reasons import PAUSED, WAITING_REASONS
 from trading_operator.manifests.compare import differs
+from trading_operator.plan.trading_state import keep_stricter
 from trading_operator.plan.types import Block, ComponentPlan, Observed, Plan, Ref, ref_of
 
 
 def withhold(plan: Plan, observed: Observed) -> Plan:
-    """Return the plan without a single write, and with the objects that wait for one."""
-    waiting = tuple(dict.fromkeys(_waiting(plan, observed)))
-    notice = plan.trading_state
+    """Return what of the plan does not wait, and the objects that wait to be written."""
+    urgent = keep_stricter(plan, observed)
+    waiting = tuple(dict.fromkeys(_waiting(plan, urgent, observed)))
     return Plan(
+        objects=urgent.objects,
         components=tuple(_hold(each, waiting) for each in plan.components),
         revision=plan.revision,
         rendering=plan.rendering,
         generation=plan.generation,
-        trading_state=None if notice is None else replace(notice, pods=()),
+        trading_state=urgent.trading_state,
         withheld=waiting,
     )
 
 
-def _waiting(plan: Plan, observed: Observed) -> Iterator[Ref]:
+def _waiting(plan: Plan, urgent: Plan, observed: Observed) -> Iterator[Ref]:
     for manifest in (*plan.objects, *plan.recreate):
         live = observed.children.get(ref_of(manifest))
-        if live is None or differs(manifest, live):
+        if manifest not in urgent.objects and (live is None or differs(manifest, live)):
             yield ref_of(manifest)
     made = (ref_of(request.manifest) for request in plan.generated_secrets)
     yield from (ref for ref in made if ref.name not in observed.secrets)
     yield from plan.prune
-    told = plan.trading_state.pods if plan.trading_state is not None else ()
-    yield from (Ref("Pod", name) for name in (*plan.replace_pods, *told))
+    told = () if urgent.trading_state is None else urgent.trading_state.pods
+    pods = plan.trading_state.pods if plan.trading_state is not None else ()
+    left = (name for name in pods if name not in told)
+    yield from (Ref("Pod", name) for name in (*plan.replace_pods, *left))
 
 
 def _hold(component: ComponentPlan, waiting: tuple[Ref, ...]) -> ComponentPlan:

@@ -4,7 +4,12 @@ from collections.abc import Iterator
 
 from trading_operator.api.datastore import Datastore
 from trading_operator.api.errors import InvalidSpecError
-from trading_operator.api.scheduling import Scheduling, Toleration, WhenUnsatisfiable
+from trading_operator.api.scheduling import (
+    Scheduling,
+    Toleration,
+    TolerationOperator,
+    WhenUnsatisfiable,
+)
 from trading_operator.api.service import Service, WorkloadType
 from trading_operator.api.sharing import AccessMode, SharedVolume
 from trading_operator.api.trading_system import TradingSystemSpec
@@ -28,7 +33,10 @@ def plan_placement(spec: TradingSystemSpec, component: Datastore | Service, path
         _refuse_two_places(spec, component, same_node, path)
     return Placement(
         node_selector=asked.node_selector,
-        tolerations=tuple(map(_build_toleration, asked.tolerations)),
+        tolerations=tuple(
+            _build_toleration(each, f"{path}.scheduling.tolerations[{at}]")
+            for at, each in enumerate(asked.tolerations)
+        ),
         priority_class=asked.priority_class_name,
         spread=_spread(component, asked, same_node is not None),
         same_node=same_node,
@@ -119,7 +127,11 @@ def _spread(
     return _SPREAD if replicated and not same_node else ()
 
 
-def _build_toleration(toleration: Toleration) -> Manifest:
+def _build_toleration(toleration: Toleration, path: str) -> Manifest:
+    if toleration.key is None and toleration.operator is not TolerationOperator.EXISTS:
+        raise InvalidSpecError(
+            path, "a toleration without key is for every taint", "set operator: Exists, or a key"
+        )
     fields = {
         "key": toleration.key,
         "operator": toleration.operator.value,

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from trading_operator.manifests.controller_revision import KIND as REVISION
 from trading_operator.manifests.metadata import COMPONENT, Manifest
+from trading_operator.plan.readiness import may_run
 from trading_operator.plan.stored_revision import (
     config_maps_of,
     mounted_config_maps,
@@ -28,13 +29,15 @@ class Needed:
     `held` names the components that may not change now. `settled` tells that every component
     serves as planned: before, something that runs may still use what left the spec. `revisions`
     are the planned ones by component: while a pod runs another one, configs stay. `replaced` are
-    workloads that give way to one of another kind; `unwanted` are kinds of which none is wanted.
+    workloads that give way to one of another kind, `leaving` those of components that left the
+    spec and whose turn has come; `unwanted` are kinds of which none is wanted.
     """
 
     held: frozenset[str]
     settled: bool
     revisions: Mapping[str, str]
     replaced: frozenset[Ref] = frozenset()
+    leaving: frozenset[Ref] = frozenset()
     unwanted: frozenset[str] = frozenset()
 
 
@@ -52,31 +55,63 @@ def plan_prune(
     if any(ref.kind == _CONFIG_MAP and ref not in keep for ref in observed.children):
         # What was kept of the past may be gone back to.
         keep |= {Ref(_CONFIG_MAP, name) for each in history for name in config_maps_of(each)}
-    outdated = any(needs.revisions.get(pod.component) != pod.revision for pod in observed.pods)
-    running = {pod.component for pod in observed.pods}
-
-    def may_go(ref: Ref) -> bool:
-        if ref in needs.replaced or ref.kind in needs.unwanted:
-            return True
-        if ref.kind in _EXTRAS:
-            return component_of(observed.children[ref]) not in needs.held
-        if ref.kind == _NETWORK_POLICY and component_of(observed.children[ref]) in running:
-            return False  # what ends may need its connections to end well
-        if ref.kind == REVISION:
-            return True
-        return not outdated if ref.kind == _CONFIG_MAP else needs.settled
-
+    may_go = _find_users(observed, needs).may_go
     return tuple(
         sorted(
             ref
             for ref, live in observed.children.items()
-            if ref.kind in _PRUNABLE and ref not in keep and _is_owned(owner, live) and may_go(ref)
+            if ref.kind in _PRUNABLE and ref not in keep and is_controlled(owner, live)
+            if may_go(ref, component_of(live), needs)
         )
     )
 
 
-def _is_owned(owner: Owner, live: Manifest) -> bool:
-    # Of an object that names the system as one owner of several, somebody else decides.
+@dataclass(frozen=True)
+class _Users:
+    """What may still use what left the plan.
+
+    `running` are the components with a pod, `staying` those that left the spec and end later;
+    `outdated` tells that a pod runs another revision than the planned one.
+    """
+
+    running: frozenset[str]
+    staying: frozenset[str | None]
+    outdated: bool
+
+    def may_go(self, ref: Ref, component: str | None, needs: Needed) -> bool:
+        """Tell whether nothing needs an object that left the plan."""
+        if ref.kind in needs.unwanted or ref.kind == REVISION:
+            return True
+        if ref.kind in WORKLOAD_KINDS:
+            return ref in needs.replaced or ref in needs.leaving
+        if ref.kind in _EXTRAS:
+            return component not in needs.held
+        if ref.kind == _CONFIG_MAP:
+            return not self.outdated
+        # What ends, and what ends before it, may need its connections to end well.
+        used = self.running if ref.kind == _NETWORK_POLICY else self.staying
+        return needs.settled and component not in used
+
+
+def _find_users(observed: Observed, needs: Needed) -> _Users:
+    pods = tuple(filter(may_run, observed.pods))
+    workloads = (
+        component_of(live)
+        for ref, live in observed.children.items()
+        if ref.kind in WORKLOAD_KINDS and ref not in needs.leaving
+    )
+    return _Users(
+        running=frozenset(pod.component for pod in pods),
+        staying=frozenset(workloads) - needs.revisions.keys(),
+        outdated=any(needs.revisions.get(pod.component) != pod.revision for pod in pods),
+    )
+
+
+def is_controlled(owner: Owner, live: Manifest) -> bool:
+    """Tell whether the system alone decides about an object.
+
+    Of one that names the system as one owner of several, somebody else decides.
+    """
     references = live["metadata"].get("ownerReferences") or ()
     return any(each.get("uid") == owner.uid and each.get("controller") for each in references)
 

@@ -4,7 +4,9 @@ import re
 
 from trading_operator.manifests.metadata import REVISION_ANNOTATION, Manifest
 from trading_operator.plan.draft import Draft
-from trading_operator.plan.types import Observed, PodFacts, Ref
+from trading_operator.plan.types import ComponentPlan, Observed, PodFacts, Ref
+
+_OVER = frozenset({"Succeeded", "Failed"})  # phases in which no container runs any more
 
 
 def live_revision(observed: Observed, workload: Ref) -> str | None:
@@ -17,6 +19,14 @@ def template_revision(workload: Manifest) -> str:
     """Return the revision that a workload's template carries, empty when it carries none."""
     metadata = workload["spec"]["template"].get("metadata", {})
     return str((metadata.get("annotations") or {}).get(REVISION_ANNOTATION, ""))
+
+
+def may_run(pod: PodFacts) -> bool:
+    """Tell whether a pod is a component's and a container of it may still run.
+
+    Jobs are no component, and what is left of a pod that ended or was evicted holds up nobody.
+    """
+    return bool(pod.component) and (pod.deleting or pod.phase not in _OVER)
 
 
 def component_pods(observed: Observed, component: str) -> tuple[PodFacts, ...]:
@@ -65,10 +75,11 @@ def pods_needed(observed: Observed, draft: Draft) -> int:
 
 
 def _is_changing(observed: Observed, draft: Draft) -> bool:
-    return any(pod.revision != draft.revision for pod in component_pods(observed, draft.name))
+    pods = filter(may_run, component_pods(observed, draft.name))
+    return any(pod.revision != draft.revision for pod in pods)
 
 
-def serves(observed: Observed, draft: Draft) -> bool:
+def serves(observed: Observed, component: Draft | ComponentPlan) -> bool:
     """Tell whether any pod of a component serves, in whatever revision."""
-    pods = component_pods(observed, draft.name)
-    return draft.desired == 0 or any(pod.ready and not pod.deleting for pod in pods)
+    pods = component_pods(observed, component.name)
+    return component.desired == 0 or any(pod.ready and not pod.deleting for pod in pods)

@@ -5,14 +5,14 @@ the same, so that its installation restarts no pod; a new rendering comes with a
 change, or with all of them when the command `adopt-rendering` asks for it.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from trading_operator.manifests.controller_revision import build_controller_revision
 from trading_operator.manifests.digest import digest_of
 from trading_operator.manifests.metadata import VERSION, Manifest, child_name
 from trading_operator.plan.draft import Draft, System
-from trading_operator.plan.inputs import component_inputs
+from trading_operator.plan.inputs import asked_inputs, component_inputs, lacks_inputs
 from trading_operator.plan.stored_revision import Rendering, newest_first, unpack
 from trading_operator.plan.types import StoredRevision
 
@@ -34,7 +34,8 @@ def keep_renderings(system: System, drafts: Mapping[str, Draft]) -> Renderings:
     adopted, adopts = _adoption(system, stored)
     shelf = _Shelf(each for each in stored if stored and each.adopted == stored[0].adopted)
     kept = {
-        name: _keep(draft, _find(system, draft, shelf), adopts) for name, draft in drafts.items()
+        name: _keep(system, draft, _find(system, draft, shelf), adopts)
+        for name, draft in drafts.items()
     }
     renderings = {name: rendering for name, (_, rendering) in kept.items()}
     digest = digest_of(sorted((name, *each[:2]) for name, each in renderings.items()))
@@ -64,19 +65,16 @@ def _adoption(system: System, stored: Sequence[StoredRevision]) -> tuple[str, bo
 
 
 class _Shelf:
-    """Renderings by component and inputs; a revision is unpacked when no newer one has them."""
+    """Renderings by component; a revision is unpacked when no newer one has what is sought."""
 
     def __init__(self, revisions: Iterable[StoredRevision]) -> None:
         self._packed = iter(list(revisions))
         self._open: list[dict[str, Rendering]] = []
 
-    def find(self, component: str, inputs: str) -> Rendering | None:
-        """Return the newest rendering of a component for inputs."""
-        for renderings in self._all():
-            found = renderings.get(component)
-            if found is not None and found.inputs == inputs:
-                return found
-        return None
+    def find(self, component: str, suits: Callable[[Rendering], bool]) -> Rendering | None:
+        """Return the newest rendering of a component that suits."""
+        found = (renderings.get(component) for renderings in self._all())
+        return next((each for each in found if each is not None and suits(each)), None)
 
     def _all(self) -> Iterator[dict[str, Rendering]]:
         yield from self._open
@@ -85,20 +83,29 @@ class _Shelf:
             yield self._open[-1]
 
 
-def _find(system: System, draft: Draft, shelf: _Shelf) -> tuple[str, Rendering | None]:
-    inputs = component_inputs(system, system.components[draft.name])
-    return inputs, shelf.find(draft.name, inputs)
+def _find(system: System, draft: Draft, shelf: _Shelf) -> Rendering | None:
+    component = system.components[draft.name]
+    if lacks_inputs(system, component):
+        # A Secret that is away for a moment is no other Secret: what the spec says decides alone.
+        asked = asked_inputs(system, component)
+        return shelf.find(draft.name, lambda each: each.asked == asked)
+    inputs = component_inputs(system, component)
+    return shelf.find(draft.name, lambda each: each.inputs == inputs)
 
 
 def _keep(
-    draft: Draft, found: tuple[str, Rendering | None], adopts: bool
+    system: System, draft: Draft, stored: Rendering | None, adopts: bool
 ) -> tuple[Draft, Rendering]:
-    inputs, stored = found
     # What has one revision has one rendering: labels alone are no reason to roll.
-    if stored is None or (adopts and stored.revision != draft.revision):
-        template = draft.workload["spec"]["template"]
-        return draft, Rendering(inputs, draft.revision, template)
-    return _with_rendering(draft, stored), stored
+    if stored is not None and not (adopts and stored.revision != draft.revision):
+        return _with_rendering(draft, stored), stored
+    component = system.components[draft.name]
+    return draft, Rendering(
+        inputs=component_inputs(system, component),
+        revision=draft.revision,
+        template=draft.workload["spec"]["template"],
+        asked=asked_inputs(system, component),
+    )
 
 
 def _with_rendering(draft: Draft, stored: Rendering) -> Draft:
@@ -110,7 +117,7 @@ def _with_rendering(draft: Draft, stored: Rendering) -> Draft:
     return replace(
         draft,
         revision=stored.revision,
-        ports=_ports(template),
+        ports=template_ports(template),
         workload={
             **workload,
             "metadata": {**workload["metadata"], "labels": labels},
@@ -119,7 +126,8 @@ def _with_rendering(draft: Draft, stored: Rendering) -> Draft:
     )
 
 
-def _ports(template: Manifest) -> dict[str, int]:
+def template_ports(template: Manifest) -> dict[str, int]:
+    """Return the named ports of a pod template."""
     containers = template["spec"].get("containers") or ()
     return {
         port["name"]: port["containerPort"]

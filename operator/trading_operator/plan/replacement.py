@@ -9,6 +9,7 @@ from trading_operator.plan.readiness import (
     is_ordinal,
     is_ready,
     live_revision,
+    may_run,
     orphans,
 )
 from trading_operator.plan.types import (
@@ -16,6 +17,7 @@ from trading_operator.plan.types import (
     WORKLOAD_KINDS,
     Block,
     Observed,
+    PodFacts,
     Ref,
 )
 
@@ -23,7 +25,7 @@ from trading_operator.plan.types import (
 def pods_to_replace(
     observed: Observed, going: Iterable[Draft], drafts: Mapping[str, Draft]
 ) -> Iterator[str]:
-    """Yield the pods that run an old template though their StatefulSet has the new one.
+    """Yield the pods that run another template though their StatefulSet has the planned one.
 
     The template may have been written long ago, before a restart: an old pod stays until what it
     requires is Ready again.
@@ -38,7 +40,7 @@ def pods_to_replace(
                 pod.name
                 for pod in pods
                 # A pod of another name wears our labels and is somebody else's.
-                if pod.revision != draft.revision
+                if (pod.revision != draft.revision or _was_made_otherwise(observed, draft, pod))
                 and not pod.deleting
                 and is_ordinal(draft.ref.name, pod.name)
             )
@@ -67,6 +69,12 @@ def _has_caught_up(observed: Observed, draft: Draft) -> bool:
     return bool(seen >= live["metadata"].get("generation", 0))
 
 
+def _was_made_otherwise(observed: Observed, draft: Draft, pod: PodFacts) -> bool:
+    """Tell whether a pod was made while somebody had changed the template."""
+    wanted = observed.children[draft.ref].get("status", {}).get("updateRevision", "")
+    return bool(wanted and pod.template and pod.template != wanted)
+
+
 def previous_workload(system: System, draft: Draft) -> Ref | None:
     """Return the live workload of another kind that a component had before its type changed."""
     for kind in WORKLOAD_KINDS:
@@ -81,12 +89,13 @@ def find_replacement_block(system: System, draft: Draft) -> Block | None:
     before = previous_workload(system, draft)
     if before is not None:
         return Block(REPLACING_WORKLOAD, f"waits until the former {before.kind} is gone")
-    if draft.ref in system.observed.children:
+    live = system.observed.children.get(draft.ref)
+    if live is not None and live["spec"].get("replicas", 1):
         return None
     stateful = draft.ref.kind == STATEFUL_SET
-    for pod in component_pods(system.observed, draft.name):
+    for pod in filter(may_run, component_pods(system.observed, draft.name)):
         single = is_ordinal(draft.ref.name, pod.name)
-        if stateful and single and not pod.deleting:
+        if stateful and single and (live is not None or not pod.deleting):
             # Its name is the next one's too, so that there are never two: it is taken over, or
             # its StatefulSet is only out of sight because somebody took the labels off.
             continue

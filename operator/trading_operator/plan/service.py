@@ -20,6 +20,7 @@ from trading_operator.manifests.pod import (
 from trading_operator.manifests.probe import whole_seconds
 from trading_operator.manifests.quantity import build_resources
 from trading_operator.manifests.stateful_set import build_stateful_set
+from trading_operator.plan.amounts import check_resources
 from trading_operator.plan.configs import Config, plan_config
 from trading_operator.plan.draft import SERVICE, Draft, Needs, System
 from trading_operator.plan.environment import Environment, plan_environment
@@ -30,7 +31,7 @@ from trading_operator.plan.outside import outside_digests
 from trading_operator.plan.placing import holds_volume, node_group, plan_placement
 from trading_operator.plan.revision import build_revised_template
 from trading_operator.plan.scaling import plan_autoscaler, plan_drain, plan_replicas
-from trading_operator.plan.trading_state import state_mounts
+from trading_operator.plan.trading_state import build_state_mount, refuse_hidden_state
 from trading_operator.plan.volumes import claim_name, find_volume, missing_class
 
 
@@ -120,12 +121,13 @@ def _build_pod(
         *_scratch_mounts(service),
     )
     _refuse_shared_folders(mounts, path)
+    refuse_hidden_state(service, path)
     return Pod(
         container=_build_container(service, environment, path),
         user=service.run_as_user,
         group=service.run_as_group,
         grace_seconds=whole_seconds(parse_duration(service.termination_grace_period)),
-        mounts=(*mounts, *state_mounts(system.owner, mounts)),
+        mounts=(*mounts, build_state_mount(system.owner)),
         secret_files=environment.secret_files,
         pull_secrets=tuple(system.spec.image_pull_secrets),
         placement=plan_placement(system.spec, service, path),
@@ -133,6 +135,7 @@ def _build_pod(
 
 
 def _build_container(service: Service, environment: Environment, path: str) -> Container:
+    check_resources(service.resources, f"{path}.resources")
     devices = {} if service.gpu is None else {service.gpu.resource: service.gpu.count}
     return Container(
         image=service.image,

@@ -12,10 +12,10 @@ from trading_operator.manifests.metadata import Manifest
 from trading_operator.plan.draft import Draft
 from trading_operator.plan.graph import used_by
 from trading_operator.plan.prune import component_of
-from trading_operator.plan.readiness import component_pods, template_revision
+from trading_operator.plan.readiness import component_pods, may_run, template_revision
 from trading_operator.plan.types import WORKLOAD_KINDS, Block, Observed, Ref
+from trading_operator.plan.volumes import has_data
 
-_OVER = frozenset({"Succeeded", "Failed"})  # phases in which no container runs any more
 _NAMED_PODS = 3
 
 
@@ -49,6 +49,18 @@ def plan_stopping(drafts: Mapping[str, Draft], observed: Observed) -> Stopping:
         delete=tuple(_surplus(drafts, observed, users)),
         blocks={name: _block(name, users[name], observed) for name in users if name in running},
     )
+
+
+def left_in_turn(drafts: Mapping[str, Draft], observed: Observed) -> tuple[Ref, ...]:
+    """Return the workloads of components that left the spec and that no other such one may use.
+
+    Whether a component of the spec still uses them is not looked at.
+    """
+    left = _left_components(drafts, observed)
+    running = {name for name in left if still_runs(observed, name)}
+    users = {name: _users(name, {}, left) & running for name in left}
+    users |= {name: {name} for name in drafts}
+    return tuple(_surplus({}, observed, users))
 
 
 def stopped_workload(draft: Draft, observed: Observed) -> Manifest | None:
@@ -86,14 +98,12 @@ def _left_components(drafts: Mapping[str, Draft], observed: Observed) -> dict[st
     """Return the components that left the spec and still have a workload or pods, and whether
     each has a volume of its own.
     """
-    # Pods without a component are the system's Jobs: they end by themselves.
-    pods = (pod.component for pod in observed.pods if pod.component)
+    pods = (pod.component for pod in observed.pods if may_run(pod))
     found = {component: False for component in pods if component not in drafts}
     for ref, live in observed.children.items():
         component = component_of(live) or ""
         if ref.kind in WORKLOAD_KINDS and component not in drafts:
-            owns_volume = bool(live["spec"].get("volumeClaimTemplates"))
-            found[component] = found.get(component, False) or owns_volume
+            found[component] = found.get(component, False) or has_data(live)
     return found
 
 
@@ -117,11 +127,7 @@ def _block(name: str, users: Iterable[str], observed: Observed) -> Block:
 
 
 def _pods_left(observed: Observed, component: str) -> list[str]:
-    return [
-        pod.name
-        for pod in component_pods(observed, component)
-        if pod.deleting or pod.phase not in _OVER
-    ]
+    return [pod.name for pod in component_pods(observed, component) if may_run(pod)]
 
 
 def _workloads(observed: Observed, component: str) -> Iterator[tuple[Ref, Manifest]]:

@@ -19,6 +19,7 @@ class Rendering(NamedTuple):
     inputs: str
     revision: str
     template: Manifest
+    asked: str  # digest of what of the inputs the spec alone says
 
 
 def pack_data(data: Any) -> bytes:
@@ -47,8 +48,10 @@ def unpack(stored: StoredRevision) -> dict[str, Rendering]:
 def _renderings(components: Mapping[str, Any]) -> Iterator[tuple[str, Rendering]]:
     for name, each in components.items():
         if isinstance(each, dict) and _is_template(each.get("template")):
-            inputs, revision = str(each.get("inputs", "")), str(each.get("revision", ""))
-            yield name, Rendering(inputs, revision, each["template"])
+            inputs, revision, asked = (
+                str(each.get(field, "")) for field in ("inputs", "revision", "asked")
+            )
+            yield name, Rendering(inputs, revision, each["template"], asked)
 
 
 def _is_template(template: Any) -> bool:

@@ -5,19 +5,33 @@ A kubelet looks at mounted ConfigMaps only every minute or so, but at once when 
 changes: hence the annotation on the pod.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
+from dataclasses import replace
 
+from trading_operator.api.errors import InvalidSpecError
 from trading_operator.api.reasons import NAME_CONFLICT
+from trading_operator.api.service import Service
 from trading_operator.api.trading_system import TradingState
 from trading_operator.manifests.config_map import build_mutable_config_map
 from trading_operator.manifests.metadata import Manifest, Owner, child_name
 from trading_operator.manifests.pod import Mount, build_config_mount
 from trading_operator.plan.draft import SERVICE, Draft, System
-from trading_operator.plan.types import STATE_KEY, Block, Ref, StateNotice
+from trading_operator.plan.sealing import seal
+from trading_operator.plan.types import (
+    STATE_KEY,
+    Block,
+    Observed,
+    Plan,
+    PodFacts,
+    Ref,
+    StateNotice,
+    ref_of,
+)
 
 STATE_FOLDER = "/run/trading-state"
 STATE_VARIABLE = "TRADING_STATE_FILE"
 _VOLUME = "trading-state"
+_STRICTNESS = {state.value: rank for rank, state in enumerate(TradingState)}
 
 
 def trading_state_ref(owner: Owner) -> Ref:
@@ -30,21 +44,34 @@ def state_file() -> str:
     return f"{STATE_FOLDER}/{STATE_KEY}"
 
 
-def state_mounts(owner: Owner, others: Iterable[Mount]) -> Iterator[Mount]:
-    """Yield the folder with the file; a pod starts without it rather than not at all.
+def build_state_mount(owner: Owner) -> Mount:
+    """Build the folder with the file; a pod starts without it rather than not at all."""
+    return build_config_mount(_VOLUME, STATE_FOLDER, trading_state_ref(owner).name, optional=True)
 
-    A service's own mount in the same place stays: the folder could not be made within it.
+
+def refuse_hidden_state(service: Service, path: str) -> None:
+    """Raise InvalidSpecError for a mount that leaves no place for the file.
+
+    Without the file a service would trade on, whatever the spec says.
     """
-    if not any(_is_in_the_way(mount) for mount in others):
-        name = trading_state_ref(owner).name
-        yield build_config_mount(_VOLUME, STATE_FOLDER, name, optional=True)
+    for at, mount in enumerate(service.configs):
+        _refuse_in_the_way(mount.mount_path, f"{path}.configs[{at}].mountPath")
+    for at, volume in enumerate(service.volumes):
+        _refuse_in_the_way(volume.mount_path, f"{path}.volumes[{at}].mountPath")
+    for at, folder in enumerate(service.writable_paths):
+        # Within a writable folder that goes with the pod there is room for it.
+        if _slashed(folder).startswith(_slashed(STATE_FOLDER)):
+            _refuse_in_the_way(folder, f"{path}.writablePaths[{at}]")
 
 
 def plan_trading_state(system: System) -> Iterator[Manifest]:
     """Yield the ConfigMap with the state; a system without services sends no orders."""
-    if system.spec.services:
+    ref = trading_state_ref(system.owner)
+    # Services that left the spec go on reading the file while they still run.
+    left = ref in system.observed.children and any(_trading_pods(system))
+    if system.spec.services or left:
         files = {STATE_KEY: f"{system.spec.trading_state.value}\n"}
-        yield build_mutable_config_map(system.owner, trading_state_ref(system.owner).name, files)
+        yield build_mutable_config_map(system.owner, ref.name, files)
 
 
 def plan_notice(system: System) -> StateNotice:
@@ -54,14 +81,49 @@ def plan_notice(system: System) -> StateNotice:
 
 
 def _pods_to_tell(system: System) -> Iterator[str]:
-    stores = {store.name for store in system.spec.datastores}
     wanted = system.spec.trading_state.value
-    for pod in system.observed.pods:
-        told = pod.trading_state or TradingState.ACTIVE.value
-        # The system's Jobs are no component, and trade nothing.
-        trades = bool(pod.component) and pod.component not in stores
-        if trades and not pod.deleting and told != wanted:
+    for pod in _trading_pods(system):
+        if (pod.trading_state or TradingState.ACTIVE.value) != wanted:
             yield pod.name
+
+
+def _trading_pods(system: System) -> Iterator[PodFacts]:
+    stores = {store.name for store in system.spec.datastores}
+    for pod in system.observed.pods:
+        # The system's Jobs are no component, and trade nothing.
+        if pod.component and pod.component not in stores and not pod.deleting:
+            yield pod
+
+
+def plan_restraint(system: System) -> Plan:
+    """Return what tells services to trade less than they may now, and nothing else.
+
+    It needs no other part of the spec to make sense, and waits for nothing.
+    """
+    files = tuple(map(seal, plan_trading_state(system)))
+    return keep_stricter(Plan(objects=files, trading_state=plan_notice(system)), system.observed)
+
+
+def keep_stricter(plan: Plan, observed: Observed) -> Plan:
+    """Return the part of a plan that tells services to trade less than they may now."""
+    notice = plan.trading_state
+    if notice is None:
+        return Plan()
+    wanted, told = _rank(notice.state), _rank(notice.told(observed.children))
+    if wanted < told or notice.file in observed.foreign:
+        return Plan(trading_state=replace(notice, pods=()))
+    freer = {pod.name for pod in observed.pods if _rank(pod.trading_state) < wanted}
+    return Plan(
+        objects=tuple(
+            each for each in plan.objects if wanted > told and ref_of(each) == notice.file
+        ),
+        trading_state=replace(notice, pods=tuple(name for name in notice.pods if name in freer)),
+    )
+
+
+def _rank(state: str | None) -> int:
+    """Return how strict a state is; what nobody was told, or nobody knows, holds nobody back."""
+    return _STRICTNESS.get(state or "", 0)
 
 
 def find_state_block(system: System, draft: Draft) -> Block | None:
@@ -73,9 +135,15 @@ def find_state_block(system: System, draft: Draft) -> Block | None:
     return Block(NAME_CONFLICT, message)
 
 
-def _is_in_the_way(mount: Mount) -> bool:
-    own, folder = mount.path.rstrip("/") + "/", STATE_FOLDER + "/"
-    if own.startswith(folder):
-        return True
-    # Within a writable folder that goes with the pod there is room for it.
-    return folder.startswith(own) and "emptyDir" not in mount.volume
+def _refuse_in_the_way(folder: str, path: str) -> None:
+    own, needed = _slashed(folder), _slashed(STATE_FOLDER)
+    if own.startswith(needed) or needed.startswith(own):
+        raise InvalidSpecError(
+            path,
+            f"{folder} hides the trading state, which services read in {STATE_FOLDER}",
+            f"mount it outside {STATE_FOLDER} and the folders above that",
+        )
+
+
+def _slashed(folder: str) -> str:
+    return folder.rstrip("/") + "/"

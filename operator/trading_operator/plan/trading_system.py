@@ -6,8 +6,7 @@ from datetime import datetime, timedelta
 from trading_operator.api.datastore import Datastore
 from trading_operator.api.sharing import Isolation
 from trading_operator.api.trading_system import TradingSystemSpec
-from trading_operator.manifests.digest import digest_of
-from trading_operator.manifests.metadata import RENDERING_ANNOTATION, Manifest, Owner
+from trading_operator.manifests.metadata import Manifest, Owner
 from trading_operator.plan.address import refuse_shared_names
 from trading_operator.plan.claims import plan_claims
 from trading_operator.plan.datastore import plan_datastore
@@ -15,6 +14,7 @@ from trading_operator.plan.decision import plan_component
 from trading_operator.plan.draft import Draft, System
 from trading_operator.plan.graph import component_paths, start_waves
 from trading_operator.plan.hibernation import plan_waking
+from trading_operator.plan.leaving import find_left
 from trading_operator.plan.network import plan_network
 from trading_operator.plan.notes import add_notes, notes_due
 from trading_operator.plan.pausing import withhold
@@ -22,9 +22,10 @@ from trading_operator.plan.prune import Needed, plan_prune
 from trading_operator.plan.recreation import plan_recreations
 from trading_operator.plan.rendering import keep_renderings
 from trading_operator.plan.replacement import abandoned_pods, pods_to_replace
+from trading_operator.plan.routes import refuse_shared_routes
+from trading_operator.plan.sealing import seal
 from trading_operator.plan.service import plan_service
 from trading_operator.plan.trading_state import plan_notice, plan_trading_state
-from trading_operator.plan.turnover import changes, leaves
 from trading_operator.plan.turns import Turns, take_turns
 from trading_operator.plan.types import Observed, OperandSettings, Plan, Ref, ref_of
 
@@ -38,6 +39,7 @@ def plan_trading_system(
 ) -> Plan:
     """Return what should be there now; raises InvalidSpecError when the spec makes no sense."""
     refuse_shared_names(owner, spec)
+    refuse_shared_routes(spec.services)
     system = System(owner, spec, observed, operand)
     kept = keep_renderings(system, plan_drafts(system))
     drafts = plan_waking(system, kept.drafts)
@@ -49,7 +51,9 @@ def plan_trading_system(
         objects=written,
         recreate=anew,
         generated_secrets=tuple(filter(None, (draft.secret for draft in turns.going))),
-        prune=(*_prune(system, turns, map(ref_of, objects)), *turns.surplus),
+        prune=tuple(
+            dict.fromkeys((*_prune(system, turns, map(ref_of, objects)), *turns.surplus))
+        ),
         replace_pods=(
             *pods_to_replace(observed, turns.startable, drafts),
             *abandoned_pods(observed, turns.staying),
@@ -64,24 +68,9 @@ def plan_trading_system(
             notes_due(system, now), *(each.gate.requeue_after for each in turns.decisions)
         ),
         trading_state=plan_notice(system),
+        left=find_left(system, drafts),
     )
     return withhold(plan, observed) if spec.paused else plan
-
-
-def seal(manifest: Manifest) -> Manifest:
-    """Add the digest of the rendering, by which fields that left the plan are seen."""
-    metadata = manifest["metadata"]
-    digest = digest_of(_without_count(manifest))
-    annotations = {**metadata.get("annotations", {}), RENDERING_ANNOTATION: digest}
-    return {**manifest, "metadata": {**metadata, "annotations": annotations}}
-
-
-def _without_count(manifest: Manifest) -> Manifest:
-    # It never leaves a plan, and an autoscaler's changes of it are no reason to write.
-    if "replicas" not in manifest.get("spec", {}):
-        return manifest
-    spec = {name: value for name, value in manifest["spec"].items() if name != "replicas"}
-    return {**manifest, "spec": spec}
 
 
 def plan_drafts(system: System) -> Mapping[str, Draft]:
@@ -108,11 +97,10 @@ def _soonest(*waits: timedelta | None) -> timedelta | None:
 def _objects(system: System, drafts: Mapping[str, Draft], turns: Turns) -> Iterator[Manifest]:
     """Yield what is written, once each: several components may use one config."""
     seen: set[Ref] = set()
-    keep_live = leaves(system, drafts) or (not turns.settled and changes(system, turns.decisions))
     everything = (
         *plan_trading_state(system),
         *plan_claims(system, drafts.values()),
-        *plan_network(system, drafts, keep_live=keep_live),
+        *plan_network(system, drafts),
         *(manifest for decision in turns.decisions for manifest in decision.objects),
     )
     for manifest in everything:
@@ -131,6 +119,7 @@ def _prune(system: System, turns: Turns, planned: Iterable[Ref]) -> tuple[Ref, .
         settled=turns.settled,
         revisions={each.draft.name: each.draft.revision for each in decisions},
         replaced=frozenset(each.former for each in decisions if each.former is not None),
+        leaving=frozenset() if system.spec.hibernated else frozenset(turns.surplus),
         unwanted=frozenset({"NetworkPolicy"} if off else ()),
     )
     return plan_prune(system.owner, system.observed, planned, needed)

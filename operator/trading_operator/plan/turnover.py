@@ -1,35 +1,71 @@
-"""What runs and is not as planned: it may still use what left the spec."""
+"""What still runs as it was before: it may use what left the spec."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 
-from trading_operator.plan.decision import Decision
 from trading_operator.plan.draft import Draft, System
 from trading_operator.plan.prune import component_of
-from trading_operator.plan.readiness import template_revision
-from trading_operator.plan.types import WORKLOAD_KINDS
+from trading_operator.plan.readiness import may_run, template_revision
+from trading_operator.plan.rendering import template_ports
+from trading_operator.plan.stored_revision import newest_first, unpack
+from trading_operator.plan.types import WORKLOAD_KINDS, Manifest, Observed
 
 
-def leaves(system: System, drafts: Mapping[str, Draft]) -> bool:
-    """Tell whether anything runs that left the spec: it may need its connections to end well."""
+@dataclass(frozen=True)
+class Turnover:
+    """The components of which anything runs that is not as planned, or that left the spec.
+
+    `former_ports` are the ports of what runs of them, as name and number.
+    """
+
+    former_ports: Mapping[str, frozenset[tuple[str, int]]]
+
+    @property
+    def outdated(self) -> frozenset[str]:
+        """Return the names of those components."""
+        return frozenset(self.former_ports)
+
+
+def find_turnover(system: System, drafts: Mapping[str, Draft]) -> Turnover:
+    """Return what runs of each component that is not, or not only, as planned."""
     observed = system.observed
-    workloads = (ref for ref in observed.children if ref.kind in WORKLOAD_KINDS)
-    parts = (pod.component for pod in observed.pods if pod.component)  # Jobs are no component
-    return any(part not in drafts for part in parts) or any(
-        component_of(observed.children[ref]) not in drafts for ref in workloads
+    running: dict[str, set[str]] = {}
+    for component, revision in _running(observed):
+        if component not in drafts or drafts[component].revision != revision:
+            running.setdefault(component, set()).add(revision)
+    return Turnover(
+        {
+            component: frozenset(
+                port
+                for template in _templates(observed, component, revisions)
+                for port in template_ports(template).items()
+            )
+            for component, revisions in running.items()
+        }
     )
 
 
-def changes(system: System, decisions: Sequence[Decision]) -> bool:
-    """Tell whether anything runs that is not as planned, and may use what left the spec."""
-    planned = {each.draft.ref: each.draft.revision for each in decisions}
-    pods = {each.draft.name: each.draft.revision for each in decisions}
-    observed = system.observed
-    return (
-        any(each.running and not each.goes for each in decisions)
-        or any(pods.get(pod.component) != pod.revision for pod in observed.pods)
-        or any(
-            planned.get(ref) != template_revision(live)
-            for ref, live in observed.children.items()
-            if ref.kind in WORKLOAD_KINDS
-        )
-    )
+def _running(observed: Observed) -> Iterator[tuple[str, str]]:
+    """Yield the revisions that run or may run at any time, by component."""
+    for pod in filter(may_run, observed.pods):
+        yield pod.component, pod.revision
+    for ref, live in observed.children.items():
+        component = component_of(live)
+        if ref.kind in WORKLOAD_KINDS and component and live["spec"].get("replicas") != 0:
+            yield component, template_revision(live)
+
+
+def _templates(observed: Observed, component: str, revisions: set[str]) -> Iterator[Manifest]:
+    """Yield the pod templates of a component's former revisions, as far as they are known."""
+    sought = set(revisions)
+    for ref, live in observed.children.items():
+        if ref.kind in WORKLOAD_KINDS and component_of(live) == component:
+            sought.discard(template_revision(live))
+            yield live["spec"]["template"]
+    for stored in newest_first(observed):
+        if not sought:
+            return
+        rendering = unpack(stored).get(component)
+        if rendering is not None and rendering.revision in sought:
+            sought.discard(rendering.revision)
+            yield rendering.template

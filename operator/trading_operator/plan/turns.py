@@ -7,6 +7,7 @@ from datetime import datetime
 from trading_operator.plan.decision import Decision, decide
 from trading_operator.plan.draft import Draft, System
 from trading_operator.plan.hibernation import decide_stops
+from trading_operator.plan.leaving import plan_leaving
 from trading_operator.plan.readiness import is_ready
 from trading_operator.plan.stopping import plan_stopping
 from trading_operator.plan.types import Observed, Ref
@@ -16,8 +17,8 @@ from trading_operator.plan.types import Observed, Ref
 class Turns:
     """The decision of each component, in start order.
 
-    `surplus` are workloads that a stop leaves to no component. `settled` tells that every
-    component is as planned, so that nothing may use any more what left the spec.
+    `surplus` are workloads of no component any more, whose turn to go has come. `settled` tells
+    that every component is as planned, so that nothing may use any more what left the spec.
     """
 
     decisions: tuple[Decision, ...]
@@ -47,7 +48,8 @@ def take_turns(system: System, drafts: Mapping[str, Draft], now: datetime) -> Tu
         stopping = plan_stopping(drafts, observed)
         return Turns(decide_stops(system, drafts, stopping), stopping.delete, stopping.done)
     decisions = tuple(decide(system, draft, drafts, now) for draft in drafts.values())
-    return Turns(decisions, (), all(_is_as_planned(observed, each) for each in decisions))
+    settled = all(_is_as_planned(observed, each) for each in decisions)
+    return Turns(decisions, plan_leaving(system, drafts, settled=settled), settled)
 
 
 def _is_as_planned(observed: Observed, decision: Decision) -> bool:

@@ -37,6 +37,7 @@ __all__ = [
     "StateNotice",
     "StoredRevision",
     "ref_of",
+    "told_state",
 ]
 
 
@@ -67,6 +68,7 @@ class PodFacts:
     message: str
     started: bool
     trading_state: str = ""  # the one that the pod was told of, "" when of none
+    template: str = ""  # the StatefulSet's revision that it was made from, "" when of none
     controlled: bool = True  # False: its workload was deleted and left it behind
 
 
@@ -150,6 +152,11 @@ class ComponentPlan:
     claim: Ref | None = None  # of a datastore's volume
 
 
+def told_state(file: Manifest) -> str:
+    """Return the trading state that a live ConfigMap says."""
+    return str((file.get("data") or {}).get(STATE_KEY, "")).strip()
+
+
 @dataclass(frozen=True)
 class StateNotice:
     """The trading state, where services read it, and the pods that have not heard of it."""
@@ -161,7 +168,7 @@ class StateNotice:
     def told(self, children: Mapping[Ref, Manifest]) -> str | None:
         """Return the state that the file says now, None when there is no file."""
         live = children.get(self.file)
-        return None if live is None else str((live.get("data") or {}).get(STATE_KEY, "")).strip()
+        return None if live is None else told_state(live)
 
 
 @dataclass(frozen=True)
@@ -181,6 +188,7 @@ class Plan:
     generation: int = 0  # of the spec that was planned
     requeue_after: timedelta | None = None
     trading_state: StateNotice | None = None
+    left: tuple[str, ...] = ()  # components that left the spec and have not ended
     withheld: tuple[Ref, ...] = ()  # what waits to be written while the system is paused
 
 

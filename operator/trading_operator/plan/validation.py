@@ -23,6 +23,7 @@ from trading_operator.manifests.volume_claim import CLAIM_KIND
 from trading_operator.plan.draft import DATASTORE, Draft, System
 from trading_operator.plan.readiness import live_revision
 from trading_operator.plan.references import credentials_name, generated_secrets, password_key
+from trading_operator.plan.trading_state import find_state_block
 from trading_operator.plan.types import STATEFUL_SET, Block, Ref, ref_of
 from trading_operator.plan.volume_checks import (
     find_class_change,
@@ -32,6 +33,7 @@ from trading_operator.plan.volume_checks import (
     find_size_fault,
     labels_of,
 )
+from trading_operator.plan.volumes import has_data
 
 GENERATED_KEY = "password"
 Check = Callable[[System, Draft], Block | None]
@@ -185,11 +187,6 @@ def _other_kind(system: System, draft: Draft) -> Block | None:
     )
 
 
-def has_data(workload: Manifest) -> bool:
-    """Tell whether a workload is a datastore's: only those bring volumes of their own."""
-    return bool(workload["spec"].get("volumeClaimTemplates"))
-
-
 def _credentials_change(system: System, draft: Draft) -> Block | None:
     """Refuse another Secret for a password that was read when the volume was initialised."""
     live = system.observed.children.get(draft.ref)
@@ -235,4 +232,5 @@ CHECKS: tuple[Check, ...] = (
     _secret_vanished,
     _config_map_missing,
     find_missing_class,
+    find_state_block,
 )

@@ -18,6 +18,8 @@ from trading_operator.plan.draft import System
 from trading_operator.plan.types import STATEFUL_SET, Ref
 
 DATA_VOLUME = "data"
+# Written by the scheduler where a volume is made only once a pod is to mount it.
+_NODE_ANNOTATION = "volume.kubernetes.io/selected-node"
 
 
 def claim_name(owner: Owner, volume: str) -> str:
@@ -78,6 +80,8 @@ def is_unopened(system: System, component: str, workload: Ref) -> bool:
         return True
     metadata = claim["metadata"]
     annotations = metadata.get("annotations") or {}
+    if _NODE_ANNOTATION in annotations:
+        return False  # the volume was made for a pod that the scheduler had a node for
     made_here = annotations.get(MADE_FOR_ANNOTATION) == system.owner.uid
     return made_here and system.observed.opened.get(component) != metadata["uid"]
 
@@ -137,6 +141,11 @@ def data_claim_size(system: System, store: Datastore) -> ClaimSize:
     template = claim_template(live)
     made = None if template is None else template["spec"]["resources"]["requests"]["storage"]
     return _claim_size(system, data_claim_name(workload), store.storage.size, made)
+
+
+def has_data(workload: Manifest) -> bool:
+    """Tell whether a workload is a datastore's: only those bring volumes of their own."""
+    return claim_template(workload) is not None
 
 
 def claim_template(workload: Manifest) -> Manifest | None:

@@ -9,10 +9,11 @@ import pytest
 from bench.audit import AuditReader, Request, count_requests
 from bench.figures import build_goals, medians, ratios
 from bench.measure import build_backlog
+from bench.parameters import Parameters
 from bench.records import Usage
 from bench.results import check, render_result
 from bench.run import plan_order
-from bench.subjects import FLOOR_GO, FLOOR_PYTHON, GO_WIDE, OURS
+from bench.subjects import FLOOR_GO, FLOOR_PYTHON, GO_WIDE, HELM, OURS
 from bench.workload import System, empty, fill
 
 USER = "system:serviceaccount:bench-subjects:trading-operator"
@@ -127,10 +128,15 @@ def test_goals_name_what_is_missed_and_what_nobody_measured() -> None:
 
 
 def test_every_repetition_measures_every_subject_and_begins_with_another() -> None:
-    order = plan_order(3)
+    order = [each for each in plan_order(Parameters(repetitions=3)) if each[1] != HELM]
     firsts = [next(name for at, name in order if at == repetition) for repetition in range(3)]
     assert len(set(firsts)) == 3
-    assert len(order) == len(set(order))
+    assert len(order) == len(set(order)) == 3 * 5
+
+
+def test_helm_is_measured_in_the_first_repetitions_alone() -> None:
+    order = plan_order(Parameters(repetitions=5, helm_repetitions=2))
+    assert [repetition for repetition, subject in order if subject == HELM] == [0, 1]
 
 
 def test_names_come_back_as_they_were_put_in() -> None:

@@ -14,6 +14,8 @@ from cluster.errors import ClusterError
 from cluster.tools import find_tools
 
 CHART = Path(__file__).parents[3] / "helm" / "trading-operator"
+# What `helm upgrade --reuse-values` has of a release that was made by an older chart.
+FORMER_VALUES = Path(__file__).with_name("former_values.yaml")
 MEND = "helm is neither on PATH nor built: run `python3 -m cluster setup`"
 Manifest = dict[str, Any]
 Values = Mapping[str, Any]

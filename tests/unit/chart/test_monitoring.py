@@ -16,6 +16,8 @@ from unit.chart.rendering import Chart, Manifest, of_kind, only
 
 ROOT = Path(__file__).parents[3]
 ENABLED = {"metrics": {"prometheusRule": {"enabled": True}, "dashboard": {"enabled": True}}}
+PAGE = "https://wiki.example/docs/troubleshooting.md"
+WITH_RUNBOOKS = {"metrics": {"prometheusRule": {"enabled": True, "runbooks": PAGE}}}
 # Of the process, which every Python program has.
 OF_PROCESSES = {"process_resident_memory_bytes", "process_cpu_seconds_total"}
 
@@ -50,9 +52,9 @@ def known_series() -> set[str]:
     return names
 
 
-def alerts(chart: Chart) -> list[Manifest]:
+def alerts(chart: Chart, values: Manifest = ENABLED) -> list[Manifest]:
     """Return the alerts of the chart."""
-    groups = only(chart.render(ENABLED), "PrometheusRule")["spec"]["groups"]
+    groups = only(chart.render(values), "PrometheusRule")["spec"]["groups"]
     return [rule for group in groups for rule in group["rules"]]
 
 
@@ -112,20 +114,35 @@ def test_labels_that_are_asked_for_are_those_of_the_metric(chart: Chart) -> None
 def test_every_alert_leads_to_its_paragraph(chart: Chart) -> None:
     page = (ROOT / "docs" / "troubleshooting.md").read_text()
     anchors = {heading.lower() for heading in re.findall(r"^### (\w+)$", page, re.MULTILINE)}
-    for rule in alerts(chart):
+    for rule in alerts(chart, WITH_RUNBOOKS):
         page_of, _, anchor = rule["annotations"]["runbook_url"].partition("#")
-        assert page_of == "docs/troubleshooting.md"
+        assert page_of == PAGE
         assert anchor == rule["alert"].lower()
         assert anchor in anchors
         assert rule["annotations"]["summary"]
         assert rule["labels"]["severity"] in ("warning", "critical")
 
 
-def test_the_page_of_the_runbooks_can_be_set(chart: Chart) -> None:
-    page = "https://wiki.example/trading"
-    values = {"metrics": {"prometheusRule": {"enabled": True, "runbooks": page}}}
-    groups = only(chart.render(values), "PrometheusRule")["spec"]["groups"]
-    assert groups[0]["rules"][0]["annotations"]["runbook_url"] == f"{page}#tradingoperatordown"
+def test_a_runbook_is_named_only_where_its_page_is_known(chart: Chart) -> None:
+    plain, linked = alerts(chart), alerts(chart, WITH_RUNBOOKS)
+    for rule in linked:
+        del rule["annotations"]["runbook_url"]
+    assert plain == linked
+
+
+def test_alerts_on_an_operator_are_those_of_its_own_release(chart: Chart) -> None:
+    (operator, _) = only(chart.render(ENABLED), "PrometheusRule")["spec"]["groups"]
+    for rule in operator["rules"]:
+        asked = re.findall(r"trading_operator_\w+(\{.*?\})?", rule["expr"])
+        assert asked
+        assert set(asked) == {'{namespace="ops"}'}, rule["alert"]
+
+
+def test_no_leader_is_told_as_well_when_no_replica_is_left_to_say_so(chart: Chart) -> None:
+    (rule,) = (each for each in alerts(chart) if each["alert"] == "TradingOperatorNoLeader")
+    leader = 'trading_operator_leader{namespace="ops"}'
+    expression = f"max by (namespace) ({leader}) == 0 or absent({leader})"
+    assert " ".join(rule["expr"].split()) == expression
 
 
 def _overlap(one: dict[str, Any], other: dict[str, Any]) -> bool:

@@ -52,6 +52,12 @@ def granted_everywhere(manifests: list[Manifest]) -> dict[str, set[str]]:
     return permissions(rule for role in bound for rule in role["rules"])
 
 
+def operator_roles(manifests: list[Manifest]) -> list[Manifest]:
+    """Return the Roles of the operator's own account; the uninstall has another."""
+    roles = of_kind(manifests, "Role")
+    return [role for role in roles if "-uninstall" not in role["metadata"]["name"]]
+
+
 @pytest.mark.parametrize("values", SCOPES)
 def test_no_rule_has_a_wildcard_or_a_way_to_more_rights(
     chart: Chart, values: Mapping[str, Any]
@@ -72,16 +78,14 @@ def test_cluster_scope_grants_exactly_what_the_operator_uses(chart: Chart) -> No
 def test_namespaced_scope_grants_the_same_in_the_watched_namespaces_alone(chart: Chart) -> None:
     manifests = chart.render(NAMESPACED)
     assert granted_everywhere(manifests) == OF_THE_CLUSTER
-    watched = [
-        role for role in of_kind(manifests, "Role") if role["metadata"]["namespace"] != "ops"
-    ]
+    watched = [role for role in operator_roles(manifests) if role["metadata"]["namespace"] != "ops"]
     assert {role["metadata"]["namespace"] for role in watched} == {"desk-a", "desk-b"}
     assert all(permissions(role["rules"]) == IN_A_NAMESPACE for role in watched)
 
 
 def test_namespaced_scope_without_a_list_watches_the_release_namespace(chart: Chart) -> None:
     manifests = chart.render({"rbac": {"scope": "namespaced"}})
-    roles = [role for role in of_kind(manifests, "Role") if "lease" not in role["metadata"]["name"]]
+    roles = [r for r in operator_roles(manifests) if "lease" not in r["metadata"]["name"]]
     assert [role["metadata"]["namespace"] for role in roles] == ["ops"]
 
 
@@ -92,7 +96,7 @@ def test_a_namespaced_install_can_do_without_any_cluster_wide_object(chart: Char
 
 
 @pytest.mark.parametrize("values", SCOPES)
-def test_every_binding_names_a_role_that_is_there_and_the_operators_account(
+def test_every_binding_names_a_role_that_is_there_and_the_account_that_it_is_for(
     chart: Chart, values: Mapping[str, Any]
 ) -> None:
     manifests = chart.render(values)
@@ -105,9 +109,10 @@ def test_every_binding_names_a_role_that_is_there_and_the_operators_account(
         ref, space = binding["roleRef"], binding["metadata"].get("namespace")
         assert (ref["kind"], ref["name"], space) in roles
         (subject,) = binding["subjects"]
+        suffix = "-uninstall" if "-uninstall" in binding["metadata"]["name"] else ""
         assert subject == {
             "kind": "ServiceAccount",
-            "name": account["name"],
+            "name": account["name"] + suffix,
             "namespace": account["namespace"],
         }
 

@@ -49,15 +49,22 @@ def test_in_cluster_scope_it_may_release_every_system(chart: Chart) -> None:
 
 
 def test_in_namespaced_scope_it_has_rights_in_the_watched_namespaces_alone(chart: Chart) -> None:
-    hooks = chart.hooks(NAMESPACED)
-    assert of_kind(hooks, "ClusterRole") == []
-    rules = {each["metadata"]["namespace"]: each["rules"] for each in of_kind(hooks, "Role")}
-    assert rules["a"] == rules["b"] == [SYSTEMS]
-    assert {each["metadata"]["namespace"] for each in of_kind(hooks, "RoleBinding")} == {
-        "a",
-        "b",
-        "ops",
+    release = chart.render(NAMESPACED)
+    systems = "ops-rel-trading-operator-uninstall-systems"
+    rights = [each for each in release if each["metadata"]["name"] == systems]
+    assert {(each["kind"], each["metadata"]["namespace"]) for each in rights} == {
+        (kind, namespace) for kind in ("Role", "RoleBinding") for namespace in ("a", "b")
     }
+    assert all(each["rules"] == [SYSTEMS] for each in of_kind(rights, "Role"))
+    for binding in of_kind(rights, "RoleBinding"):
+        assert binding["roleRef"]["name"] == systems
+        assert [(s["name"], s["namespace"]) for s in binding["subjects"]] == [(NAME, "ops")]
+
+
+def test_the_hook_makes_nothing_in_a_watched_namespace_that_may_be_gone(chart: Chart) -> None:
+    hooks = chart.hooks(NAMESPACED)
+    assert of_kind(hooks, "ClusterRole") == of_kind(hooks, "ClusterRoleBinding") == []
+    assert {each["metadata"]["namespace"] for each in hooks} == {"ops"}
 
 
 def test_of_the_operator_it_may_do_no_more_than_stop_it(chart: Chart) -> None:
@@ -72,13 +79,14 @@ def test_of_the_operator_it_may_do_no_more_than_stop_it(chart: Chart) -> None:
 )
 def test_without_rights_or_wish_there_is_no_hook(chart: Chart, values: dict[str, Any]) -> None:
     assert chart.hooks(values) == []
+    namespaced = chart.render({**values, "rbac": {**values.get("rbac", {}), "scope": "namespaced"}})
+    assert not [each for each in namespaced if "-uninstall" in each["metadata"]["name"]]
 
 
 def test_objects_of_the_hook_never_share_a_name(chart: Chart) -> None:
     values = {"fullnameOverride": "ops", **NAMESPACED, "watchNamespaces": ["ops", "a"]}
-    hooks = chart.hooks(values)
+    made = chart.hooks(values) + chart.render(values)
     names = [
-        (each["kind"], each["metadata"].get("namespace"), each["metadata"]["name"])
-        for each in hooks
+        (each["kind"], each["metadata"].get("namespace"), each["metadata"]["name"]) for each in made
     ]
     assert len(names) == len(set(names))

@@ -1,7 +1,9 @@
 """The values are checked: unknown names and wrong types are refused with the place."""
 
 import json
+import shutil
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -9,7 +11,8 @@ import yaml
 
 from docs.generate_values import read_values
 from trading_operator.api.datastore import EngineName
-from unit.chart.rendering import CHART, Chart
+from trading_operator.settings import Settings
+from unit.chart.rendering import CHART, FORMER_VALUES, Chart, Manifest, environment, only
 
 SCHEMA = json.loads((CHART / "values.schema.json").read_text())
 DEFAULTS = yaml.safe_load((CHART / "values.yaml").read_text())
@@ -30,6 +33,8 @@ WRONG = [
     ({"crds": {"create": "yes"}}, "/crds/create"),
     ({"rbac": {"scope": "namespace"}}, "/rbac/scope"),
     ({"logLevel": "verbose"}, "/logLevel"),
+    ({"clusterNameServers": {"ports": ["dns"]}}, "/clusterNameServers/ports/0"),
+    ({"clusterNameServers": {"podLabels": {"a": "b,c"}}}, "/clusterNameServers/podLabels/a"),
     ({"image": {"digest": "sha256:123"}}, "/image/digest"),
     ({"image": {"pullPolicy": "Sometimes"}}, "/image/pullPolicy"),
     ({"watchNamespaces": ["Desk_A"]}, "/watchNamespaces/0"),
@@ -137,3 +142,56 @@ def test_every_value_has_a_comment_of_its_own() -> None:
 
 def test_there_is_an_image_value_for_every_engine() -> None:
     assert set(DEFAULTS["engines"]) == {engine.value.lower() for engine in EngineName}
+
+
+@pytest.fixture
+def reused(chart: Chart, tmp_path: Path) -> Chart:
+    """The chart as `helm upgrade --reuse-values` renders it: it knows the former values alone."""
+    folder = tmp_path / "trading-operator"
+    shutil.copytree(CHART, folder)
+    shutil.copyfile(FORMER_VALUES, folder / "values.yaml")
+    return Chart(chart.helm, folder)
+
+
+def read_settings(manifests: list[Manifest], monkeypatch: pytest.MonkeyPatch) -> Settings:
+    """Return the settings of an operator with the environment that the chart gives it."""
+    with monkeypatch.context() as patch:
+        for name, variable in environment(manifests).items():
+            patch.setenv(name, variable.get("value", "from-the-pod"))
+        return Settings()
+
+
+def without_environment(manifests: list[Manifest]) -> list[Manifest]:
+    """Take out the variables of the pods: one that is not set and its default mean the same."""
+    for manifest in manifests:
+        if manifest["kind"] in ("Deployment", "Job"):
+            (program,) = manifest["spec"]["template"]["spec"]["containers"]
+            del program["env"]
+    return manifests
+
+
+def test_values_of_an_older_release_that_lack_the_newer_ones_render_as_the_defaults(
+    chart: Chart, reused: Chart, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lacking = set(_default_paths(DEFAULTS)) - set(
+        _default_paths(yaml.safe_load(FORMER_VALUES.read_text()))
+    )
+    assert {"nameServers", "uninstallHook", "metrics.dashboard", "metrics.prometheusRule"} < lacking
+    former, fresh = (each.render({"replicas": 2}) for each in (reused, chart))
+    assert read_settings(former, monkeypatch) == read_settings(fresh, monkeypatch)
+    assert without_environment(former) == without_environment(fresh)
+    assert without_environment(reused.hooks()) == without_environment(chart.hooks())
+
+
+def test_what_an_older_release_lacks_can_be_switched_on_in_part(
+    chart: Chart, reused: Chart
+) -> None:
+    values = {
+        "replicas": 2,
+        "uninstallHook": {"enabled": True},
+        "metrics": {name: {"enabled": True} for name in ("prometheusRule", "dashboard")},
+    }
+    former, fresh = (without_environment(each.render(values)) for each in (reused, chart))
+    assert former == fresh
+    assert only(reused.hooks(values), "Job")["spec"]["activeDeadlineSeconds"] == 120
+    assert reused.hooks({"uninstallHook": {"enabled": False}}) == []

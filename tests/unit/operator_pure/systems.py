@@ -157,7 +157,9 @@ class World:
         before = self.pods.get(component)
         if ref.kind == "StatefulSet" and before is not None:
             revision = before.revision  # OnDelete: it stays until it is deleted
-        return make_pod(component, revision, ready=ready)
+        # As its controller names it.
+        name = f"{ref.name}-0" if ref.kind == "StatefulSet" else f"{ref.name}-5d9f-x2k4z"
+        return make_pod(component, revision, ready=ready, name=name)
 
     def settle(self, spec: TradingSystemSpec, rounds: int = 40, **seen: Any) -> Plan:
         """Plan, apply and run healthy pods until nothing is written any more."""

@@ -1,6 +1,8 @@
 """What is written of a plan, in which order, and what becomes of refusals."""
 
+import asyncio
 import contextlib
+import copy
 from collections.abc import AsyncIterator, Callable
 from typing import Any
 
@@ -8,13 +10,15 @@ import pytest
 from aiohttp import web
 
 from trading_operator.kube import transport as transport_module
+from trading_operator.kube import write
 from trading_operator.kube.access import Kube
 from trading_operator.kube.apply import apply_plan
 from trading_operator.kube.cache import Cache, Key
-from trading_operator.kube.errors import ApiError
+from trading_operator.kube.errors import ApiError, NotLeadingError
 from trading_operator.kube.named import NamedReader
 from trading_operator.kube.resources import CONFIG_MAPS
 from trading_operator.kube.transport import Call
+from trading_operator.manifests.compare import differs
 from trading_operator.plan.types import (
     Applied,
     Manifest,
@@ -52,6 +56,7 @@ class Objects:
         self.refusals: dict[str, tuple[int, str]] = {}
         self.log: list[tuple[str, str]] = []
         self.bodies: list[Any] = []
+        self.managers: list[str | None] = []
 
     async def answer(self, request: web.Request) -> web.StreamResponse:
         """Answer one request."""
@@ -62,6 +67,8 @@ class Objects:
         name = path.rsplit("/", 1)[1]
         self.log.append((request.method, "/".join(path.rsplit("/", 2)[1:])))
         self.bodies.append(body)
+        if request.method != "GET":
+            self.managers.append(request.query.get("fieldManager"))
         if name in self.refusals and request.method != "GET":
             code, reason = self.refusals[name]
             return web.json_response({"reason": reason, "message": f"no {name}"}, status=code)
@@ -112,7 +119,8 @@ class Bench:
         """Apply a plan of objects from what is cached."""
         children = self.kube.cache.children(KEY, OWNER_UID)
         live = {ref: entry.manifest for ref, entry in children.items()}
-        observed = Observed(children=live, secrets=self.secrets)
+        pods = self.kube.cache.pods(KEY)
+        observed = Observed(children=live, secrets=self.secrets, pods=pods)
         return await apply_plan(self.kube, OWNER, Plan(objects=objects, **plan), observed)
 
 
@@ -143,6 +151,27 @@ async def test_what_is_there_already_costs_nothing(bench: Bench) -> None:
     applied = await bench.apply(_manifest("ConfigMap", "c", data={"a": "1"}))
     assert len(bench.server.log) == before
     assert applied.writes == 0
+
+
+async def test_one_version_is_compared_once_with_a_plan_and_drift_is_seen_all_the_same(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    compared = []
+
+    def count(wanted: Manifest, live: Manifest) -> bool:
+        compared.append(wanted)
+        return differs(wanted, live)
+
+    monkeypatch.setattr(write, "differs", count)
+    wanted = _manifest("ConfigMap", "c", data={"a": "1"})
+    for _ in range(3):
+        await bench.apply(wanted)
+    assert len(compared) == 1
+    assert len(bench.server.log) == 1
+    drifted = _manifest("ConfigMap", "c", data={"a": "somebody's"})
+    bench.kube.cache.put(build_config_map("c", 9) | {"data": drifted["data"]})
+    await bench.apply(wanted)
+    assert bench.server.log[-1] == ("PATCH", "configmaps/c")
 
 
 async def test_a_change_holds_only_for_the_version_that_was_seen(bench: Bench) -> None:
@@ -273,6 +302,64 @@ async def test_pruning_deletes_exactly_what_was_seen_and_never_a_claim(bench: Be
     assert bench.server.bodies[0]["preconditions"] == {"uid": "uid-c", "resourceVersion": "7"}
     assert set(applied.children) == {Ref("PersistentVolumeClaim", "data")}
     assert bench.kube.cache.bereft == set()
+
+
+@pytest.mark.parametrize(("when", "left"), [("Retain", "Foreground"), ("Delete", "Orphan")])
+async def test_no_claim_goes_with_a_stateful_set_that_left_the_spec(
+    bench: Bench, when: str, left: str
+) -> None:
+    spec = {"persistentVolumeClaimRetentionPolicy": {"whenDeleted": when}}
+    bench.kube.cache.put({**build_config_map("db", 1), "kind": "StatefulSet", "spec": spec})
+    await bench.apply(prune=(Ref("StatefulSet", "db"),))
+    assert bench.server.bodies[0]["propagationPolicy"] == left
+
+
+async def test_a_workload_that_was_deleted_is_seen_until_what_it_made_is_gone(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    live = {**build_config_map("app", 1), "kind": "Deployment", "spec": {}}
+    bench.kube.cache.put(dict(live))
+    ending = {**live["metadata"], "resourceVersion": "2", "deletionTimestamp": "2026-01-01"}
+    left = {**live, "metadata": ending}
+    monkeypatch.setattr(bench.server, "delete", lambda *_: web.json_response(left))
+    for _ in range(2):
+        applied = await bench.apply(prune=(Ref("Deployment", "app"),))
+        assert "deletionTimestamp" in applied.children[Ref("Deployment", "app")]["metadata"]
+    assert bench.server.log == [("DELETE", "deployments/app")]
+
+
+async def test_a_service_that_was_deleted_is_not_remembered_by_the_answer(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    live = {**build_config_map("app", 1), "kind": "Service", "spec": {}}
+    bench.kube.cache.put(dict(live))
+    # The server answers the last that a Service was; the watch has told already that it is gone.
+    monkeypatch.setattr(bench.server, "delete", lambda *_: web.json_response(live))
+    applied = await bench.apply(prune=(Ref("Service", "app"),))
+    assert Ref("Service", "app") not in applied.children
+    assert len(bench.kube.cache) == 0
+
+
+async def test_an_abandoned_pod_goes_as_it_was_seen_and_not_once_it_is_taken_over(
+    bench: Bench,
+) -> None:
+    pod = {**build_config_map("db-0", 7), "kind": "Pod"}
+    pod["metadata"].pop("ownerReferences", None)
+    bench.kube.cache.put(copy.deepcopy(pod))
+    await bench.apply(replace_pods=("db-0",))
+    assert bench.server.bodies[0]["preconditions"] == {"uid": "uid-db-0", "resourceVersion": "7"}
+    bench.server.refusals["db-0"] = (409, "Conflict")
+    with pytest.raises(ApiError, match="409"):
+        await bench.apply(replace_pods=("db-0",))
+
+    seen = bench.kube.cache.pods(KEY)
+    controller = [{"kind": "StatefulSet", "name": "db", "uid": "u", "controller": True}]
+    metadata = {**pod["metadata"], "resourceVersion": "8", "ownerReferences": controller}
+    bench.kube.cache.put({**pod, "metadata": metadata})
+    before = len(bench.server.log)
+    plan = Plan(replace_pods=("db-0",))
+    await apply_plan(bench.kube, OWNER, plan, Observed(pods=seen))
+    assert len(bench.server.log) == before
 
 
 async def test_a_refused_change_that_is_taken_back_is_forgotten(bench: Bench) -> None:
@@ -415,3 +502,53 @@ def _workload(name: str, mounts: str) -> Manifest:
 
 def _post(manifest: Manifest) -> Call:
     return Call("create", CONFIG_MAPS, "ns", body=manifest)
+
+
+async def test_no_write_goes_on_when_another_one_broke_off(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    slow_one, write_one = asyncio.Event(), bench.kube.transport.send
+
+    async def send(call: Call) -> Any:
+        if call.body["metadata"]["name"] == "fenced":
+            raise NotLeadingError("create x")
+        await asyncio.sleep(0.05)
+        slow_one.set()
+        return await write_one(call)
+
+    monkeypatch.setattr(bench.kube.transport, "send", send)
+    with pytest.raises(NotLeadingError):
+        await bench.apply(_manifest("ConfigMap", "fenced"), _manifest("ConfigMap", "slow"))
+    assert slow_one.is_set()
+    assert Ref("ConfigMap", "slow") in bench.kube.cache.children(KEY, OWNER_UID)
+
+
+async def test_a_stateful_set_that_is_changed_when_it_is_made_is_not_made_anew_for_ever(
+    bench: Bench,
+) -> None:
+    wanted = _manifest("StatefulSet", "s", spec={"serviceName": "right"})
+    for version in range(1, 6):
+        live = {**build_config_map("s", 2 * version), "kind": "StatefulSet"}
+        live["spec"] = {"serviceName": "the webhook's"}
+        bench.server.objects["/apis/apps/v1/namespaces/ns/statefulsets/s"] = live
+        bench.kube.cache.put(live)
+        applied = await bench.apply(recreate=(wanted,))
+    assert bench.server.log.count(("DELETE", "statefulsets/s")) == 3
+    assert "spec.serviceName" in applied.failures[0].message
+
+
+async def test_a_service_that_cannot_be_told_to_halt_is_not_started(bench: Bench) -> None:
+    bench.server.refusals["one-trading-state"] = (403, "Forbidden")
+    file = _manifest("ConfigMap", "one-trading-state")
+    applied = await bench.apply(file, _workload("api", "one-trading-state"))
+    assert ("POST", "deployments/api") not in bench.server.log
+    assert [failure.ref.name for failure in applied.failures] == ["one-trading-state"]
+
+
+async def test_every_write_says_whose_it_is(bench: Bench) -> None:
+    managed = [{"manager": "trading-operator", "operation": "Update"}]
+    bench.kube.cache.put(build_config_map("c", 1, managedFields=managed))
+    bench.server.objects["/api/v1/namespaces/ns/configmaps/c"] = build_config_map("c", 1)
+    await bench.apply(_manifest("ConfigMap", "c", data={"a": "2"}))
+    assert len(bench.server.managers) == 2
+    assert set(bench.server.managers) == {"trading-operator"}

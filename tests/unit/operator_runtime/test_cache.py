@@ -1,5 +1,7 @@
 """The newest version of each object wins, whoever brings it."""
 
+import pytest
+
 from trading_operator.kube.cache import Cache, Id, Key
 from trading_operator.plan.types import Ref
 from unit.operator_runtime.objects import OWNER_UID, build_config_map, build_pod
@@ -29,11 +31,54 @@ def test_a_change_wakes_the_system_and_its_echo_does_not() -> None:
     assert woken == [ONE]
 
 
+def test_the_echo_of_our_own_write_wakes_nobody_even_before_the_answer() -> None:
+    cache, woken = _cache()
+    written = build_config_map("a", 3)
+    with cache.own_write(written) as answer:
+        cache.put(build_config_map("a", 3))
+        assert answer(written).version == 3
+    cache.put(build_config_map("a", 3))
+    assert woken == []
+
+
+def test_what_follows_our_own_write_wakes_the_system_even_before_the_answer() -> None:
+    cache, woken = _cache()
+    with cache.own_write(build_config_map("a", 0)) as answer:
+        cache.put(build_config_map("a", 3))
+        cache.put(build_config_map("a", 4))
+        assert answer(build_config_map("a", 3)).version == 4
+    assert woken == [ONE]
+
+
+def test_a_write_whose_answer_is_lost_is_looked_at_again_when_the_watch_tells_of_it() -> None:
+    cache, woken = _cache()
+
+    def lose_answer() -> None:
+        with cache.own_write(build_config_map("a", 0)):
+            cache.put(build_config_map("a", 3))
+            raise ConnectionError
+
+    with pytest.raises(ConnectionError):
+        lose_answer()
+    assert woken == [ONE]
+
+
+def test_two_systems_that_want_one_name_at_the_same_time_do_not_trip_over_each_other() -> None:
+    cache, woken = _cache()
+    first = cache.own_write(build_config_map("a", 0))
+    first.__enter__()
+    with cache.own_write(build_config_map("a", 0)) as answer:
+        first.__exit__(None, None, None)
+        cache.put(build_config_map("a", 3))
+        assert answer(build_config_map("a", 3)).version == 3
+    assert woken == []
+
+
 def test_a_list_removes_what_it_lacks_but_not_what_is_newer_than_it() -> None:
     cache, _ = _cache()
     for name, version in (("gone", 3), ("stays", 4), ("new", 9)):
         cache.put(build_config_map(name, version))
-    cache.replace("ConfigMap", None, [build_config_map("stays", 4)], version=5)
+    cache.replace("ConfigMap", None, [cache.read(build_config_map("stays", 4))], version=5)
     assert {ref.name for ref in cache.children(ONE, OWNER_UID)} == {"stays", "new"}
     assert cache.bereft == {ONE}
 
@@ -64,6 +109,28 @@ def test_children_of_a_former_system_of_the_same_name_are_not_children() -> None
     cache.put(build_config_map("unlabelled", 3, labels={}))
     children = cache.children(ONE, OWNER_UID)
     assert {ref.name for ref in children} == {"ownerless", "unlabelled"}
+
+
+@pytest.mark.parametrize(
+    ("kind", "owner", "ours"),
+    [
+        ("PersistentVolumeClaim", "uid-db", True),
+        ("PersistentVolumeClaim", "uid-db-0", True),
+        ("PersistentVolumeClaim", "uid-former", False),
+        ("PersistentVolumeClaim", "unknown", False),
+        ("ConfigMap", "uid-db", False),
+    ],
+)
+def test_a_claim_that_a_workload_or_pod_of_the_system_owns_is_its_child(
+    kind: str, owner: str, ours: bool
+) -> None:
+    cache, _ = _cache()
+    cache.put({**build_config_map("db", 1), "kind": "StatefulSet"})
+    former = build_config_map("former", 1, ownerReferences=[{"uid": "former system"}])
+    cache.put({**former, "kind": "StatefulSet"})
+    cache.put(build_pod("db-0", 1))
+    cache.put({**build_config_map("data", 1, ownerReferences=[{"uid": owner}]), "kind": kind})
+    assert (Ref(kind, "data") in cache.children(ONE, OWNER_UID)) is ours
 
 
 def test_an_object_that_changes_hands_leaves_its_former_system() -> None:

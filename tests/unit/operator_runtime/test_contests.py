@@ -5,6 +5,7 @@ from typing import Any
 from trading_operator.kube.cache import Key
 from trading_operator.kube.contests import WINDOW_SECONDS, Contests
 from trading_operator.kube.field_owners import other_managers
+from trading_operator.kube.refusals import fingerprint
 from trading_operator.manifests.compare import describe_path, find_differences
 from trading_operator.plan.types import Ref
 
@@ -27,7 +28,7 @@ def _fight(contests: Contests, clock: Clock, times: int) -> int:
     """Carry the change out as often as it is allowed, a second apart; returns how often."""
     done = 0
     for _ in range(times):
-        if contests.is_contested(KEY, REF, WANTED):
+        if contests.give_up_if_contested(KEY, REF, WANTED):
             return done
         contests.add(KEY, REF, WANTED)
         done += 1
@@ -61,18 +62,45 @@ def test_slow_changes_and_other_changes_are_no_contest() -> None:
     clock = Clock()
     contests = Contests(clock)
     for _ in range(10):
-        assert not contests.is_contested(KEY, REF, WANTED)
+        assert not contests.give_up_if_contested(KEY, REF, WANTED)
         contests.add(KEY, REF, WANTED)
         clock.now += WINDOW_SECONDS
     _fight(contests, clock, 10)
-    assert contests.is_contested(KEY, REF, WANTED)
-    assert not contests.is_contested(KEY, REF, {"spec": {"replicas": 2}})
+    assert contests.give_up_if_contested(KEY, REF, WANTED)
+    assert not contests.give_up_if_contested(KEY, REF, {"spec": {"replicas": 2}})
     contests.forget(KEY)
-    assert not contests.is_contested(KEY, REF, WANTED)
+    assert not contests.give_up_if_contested(KEY, REF, WANTED)
+
+
+def test_what_has_held_or_left_the_plan_is_not_remembered() -> None:
+    clock, other = Clock(), Ref("Service", "s")
+    contests = Contests(clock)
+    contests.add(KEY, REF, WANTED)
+    contests.add(KEY, other, WANTED)
+    contests.keep_only(KEY, [REF])
+    assert contests.remembered(KEY) == {REF}
+    clock.now += WINDOW_SECONDS + 1
+    contests.keep_only(KEY, [REF])
+    assert contests.remembered(KEY) == set()
+
+
+def test_what_is_given_up_is_remembered_as_long_as_it_is_planned() -> None:
+    clock = Clock()
+    contests = Contests(clock)
+    _fight(contests, clock, 10)
+    for _ in range(3):
+        contests.keep_only(KEY, [REF])
+    assert contests.give_up_if_contested(KEY, REF, WANTED)
+
+
+def test_the_memory_of_a_change_does_not_grow_with_the_object() -> None:
+    large = {"spec": {"args": ["x" * 100_000]}}
+    assert len(fingerprint(large)) == 16
+    assert fingerprint(large) != fingerprint(WANTED)
 
 
 CONTAINERS = [{"name": "main", "image": "app:1", "args": ["a"]}]
-FULL = {
+FULL: dict[str, Any] = {
     "metadata": {"labels": {"a": "1"}},
     "spec": {
         "replicas": 1,
@@ -107,7 +135,7 @@ def test_a_difference_is_named_down_to_its_field() -> None:
 
 
 def test_who_owns_a_field_is_read_from_the_managed_fields() -> None:
-    image = {"f:image": {}, "f:args": {}}
+    image: dict[str, Any] = {"f:image": {}, "f:args": {}}
     containers = {"f:containers": {'k:{"name":"main"}': image}}
     fields = {"f:spec": {"f:replicas": {}, "f:template": {"f:spec": containers}}}
     live = {

@@ -3,7 +3,7 @@
 import asyncio
 import json
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 from datetime import datetime
 from typing import Any
@@ -22,9 +22,11 @@ from trading_operator.kube.errors import ApiError, NotLeadingError
 from trading_operator.kube.events import EventPoster
 from trading_operator.kube.finalizer import ORDERED_STOP
 from trading_operator.kube.named import NamedReader
+from trading_operator.kube.transport import Transport
 from trading_operator.kube.work_queue import WorkQueue
 from trading_operator.log_format import JsonFormatter
 from trading_operator.metrics import Metrics
+from trading_operator.observe.events import EventText
 from trading_operator.plan.types import InvalidSpecError
 from unit.operator_runtime.objects import build_body, build_config_map
 from unit.operator_runtime.scripted_server import ScriptedServer
@@ -60,6 +62,20 @@ class StatusServer:
         return web.json_response(build_body(name, self.version, status=body["status"]))
 
 
+class Poster(EventPoster):
+    """Remembers what it is given to post."""
+
+    def __init__(self, transport: Transport, instance: str, metrics: Metrics) -> None:
+        super().__init__(transport, instance, metrics)
+        self.texts: list[EventText] = []
+
+    def post(self, body: Body, texts: Iterable[EventText]) -> None:
+        """Remember Events, and put them in line."""
+        told = tuple(texts)
+        self.texts += told
+        super().post(body, told)
+
+
 class Bench:
     """A loop over two systems whose passes do as they are told."""
 
@@ -73,7 +89,8 @@ class Bench:
         self.systems = Systems(self.queue.wake, self.queue.forget)
         self.metrics = Metrics()
         self.kube = kube
-        poster = EventPoster(kube.transport, "me", self.metrics)
+        poster = Poster(kube.transport, "me", self.metrics)
+        self.posted = poster.texts
         self.loop = Loop(
             kube, self.systems, self.queue, self._reconcile, self._end, poster, self.metrics
         )
@@ -84,7 +101,7 @@ class Bench:
         outcome = self.outcomes.get(name, READY)
         if isinstance(outcome, Exception):
             raise outcome
-        return Report(outcome)
+        return outcome if isinstance(outcome, Report) else Report(outcome)
 
     async def _end(self, body: Body, _: datetime) -> Farewell:
         self.ends.append(body["metadata"]["name"])
@@ -153,6 +170,16 @@ async def test_an_invalid_spec_is_told_and_waits_for_an_edit(bench: Bench) -> No
     await bench.loop.reconcile_once(ONE)
     assert bench.count("invalid") == 1
     assert "spec.services[0]" in bench.condition("one", "Stalled")["message"]
+
+
+async def test_what_a_pass_has_to_tell_is_posted_though_its_status_is_the_same(
+    bench: Bench,
+) -> None:
+    event = EventText("Normal", "RollingComponent", "image a:1 -> a:2", "app")
+    for _ in range(2):
+        bench.outcomes["one"] = Report(READY, events=(event,))
+        await bench.loop.reconcile_once(ONE)
+    assert bench.posted.count(event) == 2
 
 
 async def test_a_refused_read_is_told(bench: Bench) -> None:

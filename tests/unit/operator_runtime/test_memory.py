@@ -62,12 +62,12 @@ def test_the_same_change_is_contested_after_three_tries_within_a_minute() -> Non
     clock = Clock()
     contests = Contests(clock)
     for _ in range(TRIES):
-        assert not contests.is_contested(KEY, REF, {"a": 1})
+        assert not contests.give_up_if_contested(KEY, REF, {"a": 1})
         contests.add(KEY, REF, {"a": 1})
-    assert contests.is_contested(KEY, REF, {"a": 1})
-    assert not contests.is_contested(KEY, REF, {"a": 2})
+    assert contests.give_up_if_contested(KEY, REF, {"a": 1})
+    assert not contests.give_up_if_contested(KEY, REF, {"a": 2})
     clock.now = WINDOW_SECONDS + 1
-    assert not contests.is_contested(KEY, REF, {"a": 1})
+    assert not contests.give_up_if_contested(KEY, REF, {"a": 1})
 
 
 def _secret(**values: str) -> dict[str, Any]:

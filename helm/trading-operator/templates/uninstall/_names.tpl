@@ -1,10 +1,15 @@
 {{/* Whether the hook is made: without rights it could do nothing but fail the uninstall. */}}
 {{- define "trading-operator.uninstallHook" -}}
-{{- if and .Values.uninstallHook.enabled .Values.rbac.create }}true{{ end }}
+{{- if and (dig "enabled" true (default dict .Values.uninstallHook)) .Values.rbac.create }}true{{ end }}
 {{- end }}
 
 {{- define "trading-operator.uninstallName" -}}
 {{ include "trading-operator.fullname" . }}-uninstall
+{{- end }}
+
+{{/* Name of the hook's rights over trading systems, in each namespace or for all of them. */}}
+{{- define "trading-operator.uninstallSystemsName" -}}
+{{ include "trading-operator.clusterName" . }}-uninstall-systems
 {{- end }}
 
 {{/* Other labels than the operator's pods have: no Service, policy or budget of theirs means it. */}}

@@ -239,6 +239,33 @@ def test_pods_that_may_not_be_made_are_explained() -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("status", "reason"),
+    [
+        ({}, "PodsStarting"),  # nobody has looked at it yet
+        ({"observedGeneration": 1, "replicas": 0}, "PodsStarting"),  # not at the change of it
+        ({"observedGeneration": 2, "replicas": 1}, "PodsStarting"),  # we have not seen the pod
+        ({"observedGeneration": 2, "replicas": 0}, "PodsRefused"),
+    ],
+)
+def test_a_stateful_set_that_can_make_no_pods_is_told_from_one_that_begins(
+    status: dict[str, Any], reason: str
+) -> None:
+    spec = make_spec(services=[service("app", workload="SingleWriter")])
+    world = World()
+    _status(spec, world)
+    ref = Ref("StatefulSet", "momentum-app")
+    live = world.children[ref]
+    metadata = {**live["metadata"], "generation": 2}
+    world.children[ref] = {**live, "metadata": metadata, "status": status}
+    observed = world.observe()
+    applied = Applied(plan_for(spec, observed), world.children)
+    line = trading_system_status(applied, spec, observed, None, NOW)["components"][0]
+    assert line["reason"] == reason
+    if reason == "PodsRefused":
+        assert line["message"].endswith("kubectl describe statefulset momentum-app says why")
+
+
 def test_a_refused_write_blocks_its_component() -> None:
     spec = make_spec(services=[service("app")])
     ref = Ref("Deployment", "momentum-app")

@@ -4,9 +4,11 @@ from dataclasses import replace
 from typing import Any
 
 from trading_operator.api.trading_system import TradingSystemSpec
+from trading_operator.observe.deletion import deletion_status
 from trading_operator.observe.events import EventText, events_between
 from trading_operator.observe.trading_system import trading_system_status
-from unit.operator_pure.systems import NOW, World, make_spec, plan_for, service
+from trading_operator.plan.types import Block, Ref
+from unit.operator_pure.systems import NOW, OWNER, World, make_spec, plan_for, service
 
 Status = dict[str, Any]
 
@@ -99,7 +101,7 @@ def test_a_stop_is_told_step_by_step() -> None:
     world.pods["strategy"] = replace(world.pods["strategy"], deleting=True, ready=False)
     status = _status(asleep, world, status)
     line = next(each for each in status["components"] if each["name"] == "strategy")
-    assert "momentum-strategy-0" in line["message"]
+    assert "momentum-strategy-5d9f-x2k4z" in line["message"]
 
 
 def test_a_system_that_hibernates_is_settled_and_neither_stalled_nor_degraded() -> None:
@@ -139,6 +141,24 @@ def test_the_state_that_was_handed_out_is_in_the_status_and_a_change_is_an_event
 
 def test_a_paused_system_shows_the_state_that_services_have_and_not_the_one_that_waits() -> None:
     world, before = _settled()
-    status = _status(_spec(tradingState="Halted", paused=True), world, before)
-    assert status["tradingState"] == "Active"
+    halted = _status(_spec(tradingState="Halted", paused=True), world, before)
+    assert halted["tradingState"] == "Halted"
+    status = _status(_spec(tradingState="Active", paused=True), world, halted)
+    assert status["tradingState"] == "Halted"
     assert "ConfigMap momentum-trading-state" in _message(status, "Reconciling")
+    assert _conditions(status)["Ready"] == ("False", "Paused")
+
+
+def test_a_paused_system_is_not_ready_while_any_object_waits() -> None:
+    world, before = _settled()
+    del world.children[Ref("Service", "momentum-feed")]
+    status = _status(_spec(paused=True), world, before)
+    assert set(_lines(status).values()) == {("Ready", "")}
+    assert _conditions(status)["Ready"] == ("False", "Paused")
+
+
+def test_a_deleted_system_that_stops_is_not_available() -> None:
+    _, before = _settled()
+    blocks = {"feed": Block("WaitingForDependants", "stops after strategy")}
+    status = deletion_status(OWNER, blocks, NOW, before, NOW)
+    assert _conditions(status)["Available"] == ("False", "Deleting")

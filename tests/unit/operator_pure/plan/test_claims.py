@@ -5,8 +5,14 @@ from typing import Any
 
 import pytest
 
+from trading_operator.api.trading_system import TradingSystemSpec
 from trading_operator.manifests.metadata import MADE_FOR_ANNOTATION, Manifest
-from trading_operator.plan.deletion import needs_ordered_stop, plan_ending
+from trading_operator.plan.deletion import (
+    needs_ordered_stop,
+    plan_ending,
+    plan_release,
+    were_orphaned,
+)
 from trading_operator.plan.types import Block, Plan, Ref, SecretFacts
 from unit.operator_pure.systems import (
     OPERAND,
@@ -21,6 +27,7 @@ from unit.operator_pure.systems import (
 
 KIND = "PersistentVolumeClaim"
 DATA = Ref(KIND, "data-momentum-db-0")
+WORKLOAD = Ref("StatefulSet", "momentum-db")
 SECRET = "momentum-db-credentials"
 STORE = make_spec(datastores=[datastore()])
 
@@ -36,8 +43,14 @@ def _block(plan: Plan) -> Block:
     return block
 
 
-def _left(phase: str = "Bound", made_for: str = "", **metadata: Any) -> Manifest:
+def _waits(spec: TradingSystemSpec, world: World) -> bool:
+    return needs_ordered_stop(spec, world.observe(), plan_for(spec, world.observe()))
+
+
+def _left(phase: str = "Bound", made_for: str = "", node: str = "", **metadata: Any) -> Manifest:
     annotations = {MADE_FOR_ANNOTATION: made_for} if made_for else {}
+    if node:
+        annotations["volume.kubernetes.io/selected-node"] = node
     return {
         "kind": KIND,
         "metadata": {"name": DATA.name, "uid": "claim", "annotations": annotations, **metadata},
@@ -55,6 +68,17 @@ def test_policy_delete_makes_the_system_own_its_claims_and_retain_frees_them() -
         plan = plan_for(make_spec(**parts, deletion={"volumes": policy}), world.observe())
         assert _owners(plan, DATA.name) == owners
         assert _owners(plan, "momentum-models") == owners
+
+
+def test_the_class_that_the_server_gives_a_claim_is_no_change() -> None:
+    spec = make_spec(datastores=[datastore()], volumes=[{"name": "models", "size": "1Gi"}])
+    world = World()
+    world.settle(spec)
+    for live in world.children.values():
+        if live["kind"] == KIND:
+            live["spec"]["storageClassName"] = "standard"
+    world.apply(plan_for(spec, world.observe()))
+    assert world.written == []
 
 
 def test_a_claim_that_left_the_spec_is_freed_and_then_nobody_elses_business() -> None:
@@ -77,6 +101,9 @@ def test_a_claim_that_left_the_spec_is_freed_and_then_nobody_elses_business() ->
         (_left(made_for=OWNER.uid), {"db": "another claim"}, False),
         (_left(made_for=OWNER.uid), {"db": "claim"}, True),
         (_left(made_for="a former system"), {}, True),
+        # A pod was scheduled, and the operator ended before it could say so.
+        (_left(made_for=OWNER.uid, node="worker"), {}, True),
+        (_left("Pending", made_for=OWNER.uid, node="worker"), {}, False),
         (_left(), {}, True),
     ],
 )
@@ -130,13 +157,54 @@ def test_only_single_writers_need_an_ordered_stop_also_one_that_left_the_spec() 
     plain = make_spec(datastores=[datastore()], services=[service("app", "db")])
     writer = make_spec(services=[service("app", workload="SingleWriter")])
     world = World()
-    assert not needs_ordered_stop(plain, world.observe())
-    assert needs_ordered_stop(writer, world.observe())
+    assert not _waits(plain, world)
+    assert _waits(writer, world)
     world.settle(plain)
-    assert not needs_ordered_stop(plain, world.observe())
+    assert not _waits(plain, world)
     world = World()
     world.settle(writer)
-    assert needs_ordered_stop(plain, world.observe())
+    assert _waits(plain, world)
+
+
+def test_a_system_waits_for_the_pods_of_a_statefulset_that_is_made_anew() -> None:
+    world = World()
+    world.settle(STORE)
+    live = world.children[WORKLOAD]
+    world.children[WORKLOAD] = {**live, "spec": {**live["spec"], "serviceName": "former"}}
+    assert _waits(STORE, world)
+    del world.children[WORKLOAD]
+    world.pods["db"] = replace(world.pods["db"], controlled=False)
+    assert _waits(STORE, world)
+    ending = plan_ending(OWNER, STORE, world.observe(), OPERAND)
+    assert (ending.done, ending.plan.replace_pods) == (False, (world.pods["db"].name,))
+    world.pods["db"] = replace(world.pods["db"], deleting=True)
+    ending = plan_ending(OWNER, STORE, world.observe(), OPERAND)
+    assert (ending.done, ending.plan.replace_pods) == (False, ())
+    del world.pods["db"]
+    assert plan_ending(OWNER, STORE, world.observe(), OPERAND).done
+
+
+def test_what_the_garbage_collector_freed_is_not_stopped() -> None:
+    world = World()
+    assert not were_orphaned(OWNER, world.observe())
+    world.settle(STORE)
+    assert not were_orphaned(OWNER, world.observe())
+    del world.children[WORKLOAD]["metadata"]["ownerReferences"]
+    assert were_orphaned(OWNER, world.observe())
+
+
+def test_a_pod_that_is_left_behind_goes_at_its_turn() -> None:
+    spec = make_spec(datastores=[datastore()], services=[service("app", "db")])
+    world = World()
+    world.settle(spec)
+    del world.children[WORKLOAD]
+    world.pods["db"] = replace(world.pods["db"], controlled=False)
+    assert plan_ending(OWNER, spec, world.observe(), OPERAND).plan.replace_pods == ()
+    del world.pods["app"]
+    app = world.children[Ref("Deployment", "momentum-app")]
+    app["spec"]["replicas"] = 0
+    replaced = plan_ending(OWNER, spec, world.observe(), OPERAND).plan.replace_pods
+    assert replaced == (world.pods["db"].name,)
 
 
 def test_an_ordered_stop_makes_nothing_and_prunes_no_claim() -> None:
@@ -153,3 +221,48 @@ def test_an_ordered_stop_makes_nothing_and_prunes_no_claim() -> None:
         assert planned <= set(world.children)
         assert DATA not in ending.plan.prune
         assert ending.plan.generated_secrets == ()
+
+
+def test_a_volume_that_left_the_spec_counts_as_opened_when_it_returns() -> None:
+    world = World()
+    world.settle(STORE)
+    world.settle(make_spec(services=[service("app")]))
+    world.secrets.clear()
+    world.children[DATA]["status"] = {"phase": "Bound"}
+    plan = plan_for(STORE, world.observe())
+    assert plan.generated_secrets == ()
+    assert _block(plan).reason == "CredentialsLost"
+
+
+CYCLE = [service("a", "b"), service("b", "a")]
+
+
+@pytest.mark.parametrize("services", [[], CYCLE])
+@pytest.mark.parametrize(("before", "after"), [("Delete", "Retain"), ("Retain", "Delete")])
+def test_the_policy_of_the_last_moment_holds_for_every_volume_even_at_once(
+    services: list[dict[str, Any]], before: str, after: str
+) -> None:
+    def spec(policy: str, *parts: dict[str, Any]) -> TradingSystemSpec:
+        volumes = [{"name": "models", "size": "1Gi"}]
+        stores = [datastore()]
+        deletion = {"volumes": policy}
+        return make_spec(datastores=stores, volumes=volumes, services=parts, deletion=deletion)
+
+    world = World()
+    world.settle(spec(before))
+    owners = [OWNER.uid] if after == "Delete" else []
+    last = spec(after, *services)
+    for plan in (
+        plan_release(OWNER, last, world.observe()),
+        plan_ending(OWNER, last, world.observe(), OPERAND).plan,
+    ):
+        assert _owners(plan, DATA.name) == owners
+        assert _owners(plan, "momentum-models") == owners
+    same = plan_release(OWNER, spec(before, *services), world.observe())
+    assert same.objects == ()
+
+
+def test_a_spec_that_cannot_be_read_takes_no_data_along() -> None:
+    world = World()
+    world.settle(make_spec(datastores=[datastore()], deletion={"volumes": "Delete"}))
+    assert _owners(plan_release(OWNER, None, world.observe()), DATA.name) == []

@@ -18,6 +18,7 @@ from trading_operator.manifests.metadata import (
     build_selector,
     build_system_selector,
 )
+from trading_operator.manifests.network_policy import NameServers
 from trading_operator.plan.trading_system import plan_trading_system
 from trading_operator.plan.types import Manifest, Observed, Owner, Ref
 from unit.operator_pure.network_evaluator import Connection, Peer, is_allowed, may_enter
@@ -36,7 +37,7 @@ from unit.operator_pure.systems import (
 
 NEIGHBOUR = replace(OWNER, name="reversion", uid="uid-2")
 NAME_SERVER = "10.96.0.10"
-IN_CLUSTER = replace(OPERAND, name_servers=(NAME_SERVER,))
+IN_CLUSTER = replace(OPERAND, name_servers=NameServers((NAME_SERVER,)))
 EDGES = (service("app", "db"), service("other"))
 
 
@@ -131,16 +132,36 @@ def test_name_resolution_is_open_to_the_clusters_name_servers_alone(protocol: st
     assert may_ask(Peer("10.244.9.9", {"k8s-app": "kube-dns"}, "kube-system"))
     assert may_ask(Peer(NAME_SERVER))
     assert may_ask(Peer("169.254.20.10"))
+    # The port of a pod that runs without rights, behind 53 of its Service.
+    assert may_ask(Peer("10.244.9.9", {"k8s-app": "kube-dns"}, "kube-system"), 5353)
     assert not may_ask(Peer(NAME_SERVER), 443)
     assert not may_ask(Peer("198.51.100.53"))
     assert not may_ask(Peer("10.244.9.9", {"k8s-app": "kube-dns"}, OWNER.namespace))
     assert not may_ask(Peer("10.244.9.8", {}, "kube-system"))
 
 
+def test_the_clusters_name_servers_are_where_the_installation_says() -> None:
+    labels = {"dns.operator.openshift.io/daemonset-dns": "default"}
+    servers = NameServers((NAME_SERVER,), "openshift-dns", labels, (5353,))
+    operand = replace(OPERAND, name_servers=servers)
+    spec = make_spec(services=[service("app")])
+    plan = plan_trading_system(OWNER, spec, Observed(), NOW, operand)
+    policies = list(objects_of(plan, "NetworkPolicy").values())
+
+    def may_ask(server: Peer, port: int) -> bool:
+        return is_allowed(policies, Connection(pod("app"), server, port, "UDP"))
+
+    assert may_ask(Peer("10.128.0.9", labels, "openshift-dns"), 5353)
+    assert not may_ask(Peer("10.128.0.9", labels, "openshift-dns"), 53)
+    assert not may_ask(Peer("10.128.0.9", labels, OWNER.namespace), 5353)
+    assert not may_ask(Peer("10.244.9.9", {"k8s-app": "kube-dns"}, "kube-system"), 5353)
+
+
 @pytest.mark.parametrize("address", ["198.51.100.53", "2001:db8::53", NAME_SERVER])
 def test_every_name_server_may_be_asked_where_the_clusters_are_not_known(address: str) -> None:
     policies = objects_of(plan_for(make_spec(services=[service("app")])), "NetworkPolicy").values()
     assert is_allowed(policies, Connection(pod("app"), Peer(address), 53, "UDP"))
+    assert is_allowed(policies, Connection(pod("app"), Peer(address), 5353, "UDP"))
     assert not is_allowed(policies, Connection(pod("app"), Peer(address), 443))
 
 

@@ -1,10 +1,12 @@
 """A paused system: nothing is written, and what waits is known."""
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given, settings
 
 from trading_operator.api.trading_system import TradingSystemSpec
-from trading_operator.plan.types import Plan, Ref
+from trading_operator.plan.types import Plan, Ref, ref_of
 from unit.operator_pure.systems import (
     World,
     acyclic_specs,
@@ -14,6 +16,8 @@ from unit.operator_pure.systems import (
     plan_for,
     service,
 )
+
+FILE = Ref("ConfigMap", "momentum-trading-state")
 
 
 def _spec(paused: bool, **fields: object) -> TradingSystemSpec:
@@ -81,21 +85,35 @@ def test_what_left_the_spec_and_a_pod_of_an_old_template_stay() -> None:
     assert Ref("Pod", "momentum-s-0") in plan.withheld
 
 
-def test_a_trading_state_is_not_handed_out_and_is_named() -> None:
+def _trading(state: str, paused: bool = True) -> TradingSystemSpec:
+    parts = {"datastores": [datastore("db")], "services": [service("app", "db")]}
+    return make_spec(paused=paused, tradingState=state, **parts)
+
+
+POD = "momentum-app-5d9f-x2k4z"
+
+
+def test_a_stricter_trading_state_is_handed_out_alone_and_a_looser_one_waits() -> None:
     world = World()
-    world.settle(_spec(paused=False))
-    spec = make_spec(
-        paused=True,
-        tradingState="Halted",
-        datastores=[datastore("db")],
-        services=[service("app", "db")],
-    )
-    plan = plan_for(spec, world.observe())
-    assert _writes(plan) == ()
-    assert plan.withheld == (
-        Ref("ConfigMap", "momentum-trading-state"),
-        Ref("Pod", "momentum-app-0"),
-    )
+    world.settle(_trading("Active", paused=False))
+    plan = plan_for(_trading("Halted"), world.observe())
+    assert [ref_of(each) for each in plan.objects] == [FILE]
+    assert _writes(plan)[1:] == (POD,)
+    assert plan.withheld == ()
+    world.apply(plan)
+    world.pods["app"] = replace(world.pods["app"], trading_state="Halted")
+    assert _writes(plan_for(_trading("Halted"), world.observe())) == ()
+    looser = plan_for(_trading("ReduceOnly"), world.observe())
+    assert _writes(looser) == ()
+    assert looser.withheld == (FILE, Ref("Pod", POD))
+
+
+def test_a_halt_that_was_written_and_not_yet_told_is_told_while_paused() -> None:
+    world = World()
+    world.settle(_trading("Halted", paused=False))
+    plan = plan_for(_trading("Halted"), world.observe())
+    assert _writes(plan) == (POD,)
+    assert plan.withheld == ()
 
 
 def test_a_pause_stops_a_stop() -> None:

@@ -1,6 +1,9 @@
 """What leaves, what stays, and what is never touched."""
 
+from dataclasses import replace
 from typing import Any
+
+import pytest
 
 from trading_operator.api.trading_system import TradingSystemSpec
 from trading_operator.manifests.metadata import Owner, build_metadata
@@ -156,3 +159,65 @@ def test_a_pod_of_an_old_template_is_replaced_once_the_controller_knows_the_new_
     assert plan_for(changed, world.observe()).replace_pods == ("momentum-s-0",)
     world.pods["s"] = make_pod("s", "old", ready=False, deleting=True)
     assert plan_for(changed, world.observe()).replace_pods == ()
+
+
+def _with_template(world: World, name: str) -> None:
+    ref = Ref("StatefulSet", "momentum-s")
+    world.children[ref] = {**world.children[ref], "status": {"updateRevision": name}}
+
+
+def test_a_pod_that_was_made_from_a_drifted_template_is_replaced() -> None:
+    world = World()
+    spec = make_spec(services=[service("s", workload="SingleWriter")])
+    world.settle(spec)
+    _with_template(world, "s-1")
+    pod = world.pods["s"]
+    world.pods["s"] = replace(pod, template="s-2")
+    assert plan_for(spec, world.observe()).replace_pods == ("momentum-s-0",)
+    world.pods["s"] = replace(pod, template="s-1")
+    assert plan_for(spec, world.observe()).replace_pods == ()
+
+
+BOTH = make_spec(datastores=[datastore()], services=[service("app"), service("bot", "db")])
+
+
+def test_a_removed_service_ends_though_another_is_not_ready() -> None:
+    world = World()
+    world.settle(BOTH)
+    rest = make_spec(datastores=[datastore()], services=[service("app")])
+    world.pods["app"] = replace(world.pods["app"], ready=False)
+    plan = plan_for(rest, world.observe())
+    assert plan.prune == (Ref("Deployment", "momentum-bot"),)
+    assert plan.left == ("bot",)
+    world.apply(plan)
+    assert plan_for(rest, world.observe()).left == ()
+
+
+def test_a_database_that_leaves_with_its_user_ends_after_it() -> None:
+    world = World()
+    world.settle(BOTH)
+    rest = make_spec(services=[service("app")])
+    user = Ref("Deployment", "momentum-bot")
+    plan = plan_for(rest, world.observe())
+    assert set(plan.prune) == {user, Ref("Service", "momentum-bot")}
+    pod = replace(world.pods["bot"], deleting=True)
+    world.apply(plan)
+    world.pods["bot"] = pod
+    assert plan_for(rest, world.observe()).prune == ()
+    del world.pods["bot"]
+    database = {Ref("StatefulSet", "momentum-db"), Ref("Service", "momentum-db")}
+    assert set(plan_for(rest, world.observe()).prune) >= database
+
+
+@pytest.mark.parametrize("ended", [("", "Running"), ("app", "Failed"), ("bot", "Succeeded")])
+def test_what_is_left_of_pods_that_ended_and_jobs_keep_nothing(ended: tuple[str, str]) -> None:
+    world = World()
+    world.settle(_config_spec("1"))
+    old = next(ref for ref in world.children if ref.name.startswith("momentum-settings-"))
+    rolling = plan_for(_config_spec("2"), world.observe())
+    world.apply(rolling)
+    _forget_history(world, rolling)
+    world.run_pods()
+    component, phase = ended
+    world.pods["more"] = make_pod(component, "old", ready=False, name="x", phase=phase)
+    assert plan_for(_config_spec("2"), world.observe()).prune == (old,)

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from pydantic import BaseModel
 
-from trading_operator.api.datastore import Datastore
+from trading_operator.api.datastore import Datastore, EngineName
 from trading_operator.api.service import Service
 from trading_operator.api.trading_system import TradingSystemSpec
 from trading_operator.manifests import pod as pod_module
@@ -18,7 +18,7 @@ from trading_operator.plan.draft import System
 from trading_operator.plan.inputs import DATASTORE_BESIDES, SERVICE_BESIDES, component_inputs
 from trading_operator.plan.stored_revision import pack_data, read_revision, unpack
 from trading_operator.plan.trading_system import plan_trading_system
-from trading_operator.plan.types import Observed, Plan, Ref
+from trading_operator.plan.types import Observed, Plan, Ref, SecretFacts
 from unit.operator_pure.systems import (
     NOW,
     OPERAND,
@@ -140,6 +140,27 @@ def test_what_another_hand_stored_in_another_form_is_no_rendering(data: Any) -> 
     assert _revisions(plan) == _revisions(plan_for(_spec()))
 
 
+def test_a_secret_that_is_away_is_no_other_secret() -> None:
+    env = [{"name": "K", "secretKeyRef": {"name": "broker", "key": "key"}}]
+    known, other = (
+        {"broker": SecretFacts("broker", frozenset({"key"}), digest)} for digest in ("1", "2")
+    )
+    world = World()
+    # The spec was there before its Secret.
+    without = plan_for(_spec(env=env), world.observe())
+    world.apply(without)
+    world.secrets |= known
+    before = world.settle(_spec(env=env))
+    assert _revisions(before) != _revisions(without)
+
+    away = plan_for(_spec(env=env), world.observe(secrets={}))
+    assert (away.revision, away.objects[0]) == (before.revision, before.objects[0])
+    changed = plan_for(_spec(env=env, image="app:2"), world.observe(secrets={}))
+    assert changed.revision != before.revision
+    rolled = plan_for(_spec(env=env), world.observe(secrets=other))
+    assert _revisions(rolled)["app"] != _revisions(before)["app"]
+
+
 def test_scaling_and_storage_change_no_inputs() -> None:
     world = _settled()
     scaled = _spec(replicas=3).model_dump(by_alias=True, exclude_unset=True)
@@ -150,7 +171,7 @@ def test_scaling_and_storage_change_no_inputs() -> None:
 
 def test_another_image_of_the_installation_rolls_no_datastore() -> None:
     world = _settled()
-    operand = replace(OPERAND, images={"PostgreSQL": "registry.example/postgres:17.9"})
+    operand = replace(OPERAND, images={EngineName.POSTGRESQL: "registry.example/postgres:17.9"})
     plan = plan_trading_system(OWNER, _spec(), world.observe(), NOW, operand)
     assert plan.objects == plan_for(_spec(), world.observe()).objects
     fresh = plan_trading_system(OWNER, _spec(), Observed(), NOW, operand)

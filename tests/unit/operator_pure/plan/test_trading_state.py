@@ -5,8 +5,12 @@ from dataclasses import replace
 import pytest
 
 from trading_operator.api.trading_system import TradingState, TradingSystemSpec
-from trading_operator.plan.types import Plan, Ref
+from trading_operator.plan.draft import System
+from trading_operator.plan.trading_state import plan_restraint
+from trading_operator.plan.types import InvalidSpecError, Plan, Ref, ref_of
 from unit.operator_pure.systems import (
+    OPERAND,
+    OWNER,
     WORKLOADS,
     World,
     container_of,
@@ -74,7 +78,7 @@ def test_pods_of_services_are_told_of_a_new_state_and_each_once() -> None:
     world.settle(_spec())
     assert _told(plan_for(_spec(), world.observe())) == ()
     plan = plan_for(_spec("Halted"), world.observe())
-    assert sorted(_told(plan)) == ["momentum-strategy-0", "momentum-ui-0"]
+    assert sorted(_told(plan)) == ["momentum-strategy-0", "momentum-ui-5d9f-x2k4z"]
     for name in ("strategy", "ui"):
         world.pods[name] = replace(world.pods[name], trading_state="Halted")
     assert _told(plan_for(_spec("Halted"), world.observe())) == ()
@@ -99,26 +103,58 @@ def test_a_strategy_that_left_the_spec_and_still_runs_is_told_and_a_terminating_
     assert _told(plan_for(rest, world.observe())) == ("momentum-strategy-0",)
 
 
-@pytest.mark.parametrize(
-    ("path", "mounted"),
-    [("/run", True), ("/var/run", True), ("/run/trading-state", False)],
-)
-def test_a_writable_folder_of_the_services_own_leaves_room_for_the_file(
-    path: str, mounted: bool
-) -> None:
+@pytest.mark.parametrize("path", ["/run", "/var/run", "/run/trading-states"])
+def test_a_writable_folder_of_the_services_own_leaves_room_for_the_file(path: str) -> None:
     plan = plan_for(make_spec(services=[service("ui", writablePaths=[path])]))
     names = [mount["name"] for mount in container_of(plan, "ui")["volumeMounts"]]
-    assert ("trading-state" in names) is mounted
+    assert "trading-state" in names
 
 
-@pytest.mark.parametrize("path", ["/run", "/run/trading-state", "/run/trading-state/more"])
-def test_a_mount_in_which_the_folder_cannot_be_made_stays_and_the_pod_starts(path: str) -> None:
-    mount = {"configs": [{"name": "settings", "mountPath": path}]}
-    configs = [{"name": "settings", "files": {"a": "1"}}]
-    plan = plan_for(make_spec(configs=configs, services=[service("ui", **mount)]))
-    names = [mount["name"] for mount in container_of(plan, "ui")["volumeMounts"]]
-    assert "config-settings" in names
-    assert "trading-state" not in names
+@pytest.mark.parametrize("path", ["/run", "/run/trading-state", "/run/trading-state/more/"])
+@pytest.mark.parametrize("kind", ["configs", "volumes", "writablePaths"])
+def test_a_mount_that_hides_the_file_is_refused_by_its_field(kind: str, path: str) -> None:
+    if kind == "writablePaths" and path == "/run":
+        return  # room for the folder
+    mount = path if kind == "writablePaths" else {"name": "own", "mountPath": path}
+    spec = make_spec(
+        configs=[{"name": "own", "files": {"a": "1"}}],
+        volumes=[{"name": "own", "size": "1Gi"}],
+        services=[service("ui", **{kind: [mount]})],
+    )
+    field = f"services[0].{kind}[0]" + ("" if kind == "writablePaths" else ".mountPath")
+    with pytest.raises(InvalidSpecError) as caught:
+        plan_for(spec)
+    assert caught.value.path == field
+
+
+def test_a_halt_is_planned_alone_and_needs_no_spec_that_makes_sense() -> None:
+    world = World()
+    world.settle(_spec())
+    cycle = [service("strategy", "ui", workload="SingleWriter"), service("ui", "strategy")]
+    for state, files in (("Halted", [CONFIG_MAP]), ("Active", [])):
+        spec = make_spec(tradingState=state, services=cycle)
+        plan = plan_restraint(System(OWNER, spec, world.observe(), OPERAND))
+        assert [ref_of(each) for each in plan.objects] == files
+        assert bool(_told(plan)) is bool(files)
+    # As the whole plan has it: what follows writes it no second time.
+    planned = objects_of(plan_for(_spec("Halted"), world.observe()), "ConfigMap")[CONFIG_MAP.name]
+    system = System(OWNER, _spec("Halted"), world.observe(), OPERAND)
+    assert plan_restraint(system).objects == (planned,)
+
+
+def test_nothing_is_written_over_a_file_of_somebody_else() -> None:
+    world = World()
+    world.settle(_spec())
+    seen = world.observe(foreign={CONFIG_MAP})
+    plan = plan_restraint(System(OWNER, _spec("Halted"), seen, OPERAND))
+    assert (plan.objects, _told(plan)) == ((), ())
+
+
+def test_the_file_is_kept_up_for_services_that_left_the_spec_and_still_run() -> None:
+    world = World()
+    world.settle(_spec())
+    rest = make_spec(tradingState="Halted", datastores=[datastore("db")])
+    assert CONFIG_MAP.name in objects_of(plan_for(rest, world.observe()), "ConfigMap")
 
 
 def test_a_pod_starts_though_the_file_is_not_there() -> None:

@@ -180,6 +180,21 @@ def test_a_single_writer_is_gone_before_anything_takes_its_place(
     assert (component_names(plan.objects) == []) is waits
 
 
+@pytest.mark.parametrize("asleep", [True, False])
+def test_a_single_writer_that_wakes_waits_for_the_pod_of_its_former_kind(asleep: bool) -> None:
+    spec = make_spec(services=[service("app", workload="SingleWriter")])
+    world = World()
+    world.settle(spec)
+    writer = world.children[Ref("StatefulSet", "momentum-app")]
+    if asleep:
+        writer["spec"]["replicas"] = 0
+    world.pods["app"] = make_pod("app", "old", name="momentum-app-5c9f-x2x4z", deleting=True)
+    plan = plan_for(spec, world.observe())
+    assert (_reason(plan, "app") == "ReplacingWorkload") is asleep
+    world.pods["app"] = make_pod("app", "old", name="momentum-app-5c9f-x2x4z", phase="Failed")
+    assert _reason(plan_for(spec, world.observe()), "app") != "ReplacingWorkload"
+
+
 def test_an_old_pod_stays_while_what_it_requires_is_down() -> None:
     def spec(image: str) -> TradingSystemSpec:
         return _uses("db", workload="SingleWriter", image=image)
