@@ -57,7 +57,8 @@ def read_start_time(pid: int) -> str | None:
     except (FileNotFoundError, ProcessLookupError):
         return None
     fields = stat.rpartition(")")[2].split()
-    if fields[0] in "ZX":
+    # A first thread that ended leaves a zombie while others still hold ports and files.
+    if fields[0] in "ZX" and int(fields[17]) <= 1:
         with suppress(ChildProcessError):
             os.waitpid(pid, os.WNOHANG)
         return None

@@ -1,5 +1,6 @@
 """One control plane for the tier; a namespace and operator processes for each test."""
 
+import fcntl
 import sys
 from collections.abc import Iterator
 from functools import partial
@@ -39,6 +40,14 @@ def client(control_plane: ClusterHandle) -> Iterator[KubeClient]:
         eventually(partial(_is_served, made, f"{path}/{name}"))
     yield made
     made.close()
+
+
+@pytest.fixture
+def one_release_at_a_time(control_plane: ClusterHandle) -> Iterator[None]:
+    """Keep the other worker's releases away: one for every namespace refuses all others."""
+    with (control_plane.state_dir / "releases.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
 
 
 @pytest.fixture

@@ -23,9 +23,6 @@ from integration.operator_process import (
     write_kubeconfig,
 )
 
-# They share one arena.
-pytestmark = pytest.mark.xdist_group("attacks")
-
 
 @dataclass
 class Arena:

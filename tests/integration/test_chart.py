@@ -15,7 +15,7 @@ from integration.programs import RESTRICTED, Tools
 from integration.systems import build_chain
 
 # The chart's objects and definitions of the whole cluster: one test at a time.
-pytestmark = pytest.mark.xdist_group("chart")
+pytestmark = pytest.mark.usefixtures("one_release_at_a_time")
 CRD = "crd/tradingsystems.tradingoperator.io"
 # The definition may be there already, from another test of this shared cluster.
 ADOPT = ("--take-ownership", "--force-conflicts")

@@ -19,8 +19,6 @@ from cluster.processes import find_own_processes, read_start_time
 from cluster.progress import Progress
 from integration.kube_client import eventually
 
-# One cluster at a time: it has a port of its own.
-pytestmark = pytest.mark.xdist_group("killed-cluster")
 # Its own port and folder: the tier's shared control plane runs beside it.
 PROFILE = dataclasses.replace(CONTROL_PLANE, name="lifecycle", api_port=27543)
 MARK = {

@@ -18,7 +18,7 @@ from integration.programs import RESTRICTED, Tools
 from unit.chart.rendering import FORMER_VALUES
 
 # With the chart's other tests: both change the definitions of the whole cluster.
-pytestmark = pytest.mark.xdist_group("chart")
+pytestmark = pytest.mark.usefixtures("one_release_at_a_time")
 HELMS = {"helm": ("--take-ownership", "--force-conflicts"), "helm3": ("--take-ownership",)}
 DEFINITION = "crd/tradingsystems.tradingoperator.io"
 WORDS, FORMER = "Programs of the system.", "As it was said before."

@@ -22,8 +22,6 @@ from integration.operator_process import Operators
 from integration.replica_pair import Fault, Pair, Replica, now, running_pair
 from integration.write_record import out_of_turn
 
-# One pair at a time: their Leases are short.
-pytestmark = pytest.mark.xdist_group("replicas")
 ROUNDS = int(os.environ.get("TAKEOVER_ROUNDS", "1"))
 SEED = int(os.environ.get("TAKEOVER_SEED", datetime.now(UTC).date().toordinal()))
 SHORT_LEASE, DEFAULT_LEASE = 3.0, 15.0

@@ -113,5 +113,5 @@ def leftovers(before: Children, after: Children, kept: str = "") -> list[Child]:
     return [
         (plural, name)
         for plural, name in more
-        if plural not in LASTING | HISTORY and name not in kept
+        if plural not in LASTING | HISTORY and not (plural == "configmaps" and name in kept)
     ]

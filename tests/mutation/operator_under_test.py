@@ -74,7 +74,8 @@ def running_operator(
             operators.source = source
         stack.callback(operators.stop_all)
         process = operators.start_leading(WATCH_NAMESPACES=",".join(names))
-        rules = next(each["rules"] for each in rights if _is_role_of(each, names[-1]))
+        roles = [each for each in rights if _is_role_of(each, names[-1])]
+        rules = [rule for role in roles for rule in role["rules"]]
         yield OperatorUnderTest(
             process,
             names,

@@ -74,7 +74,7 @@ async def run_cases(
 def _build_places(
     campaign: Campaign, cases: Iterable[Case], copies: Mapping[str, int]
 ) -> list[Place]:
-    wanted = {case.base for case in cases}
+    wanted = {each.base for case in cases for each in (case, *case.others)}
     names = campaign.namespaces
     places: list[Place] = []
     for base in sorted(wanted):

@@ -37,14 +37,15 @@ def plan_prune(*args, **kwargs):
 """
 NEVER_RESTS = """
 
-_status = trading_system_status
+_restful = reconcile_trading_system
 
 
-def trading_system_status(applied, spec, observed, previous, now):
-    status = _status(applied, spec, observed, previous, now)
-    if spec.mode == "Live":
-        status["componentsReady"] = now.strftime("%H%M%S%f")
-    return status
+async def reconcile_trading_system(kube, operand, body, now):
+    report = await _restful(kube, operand, body, now)
+    if body["spec"].get("mode") != "Live":
+        return report
+    report.status["componentsReady"] = now.strftime("%H%M%S%f")
+    return Report(report.status, 0.2, report.body)
 """
 TWIN = {"name": "twin", "image": "registry.example/twin:1", "ports": [{"name": "a", "port": 1}]}
 
@@ -54,7 +55,12 @@ TWIN = {"name": "twin", "image": "registry.example/twin:1", "ports": [{"name": "
     [
         ("controllers/parse.py", CRASHES, (("mode",), "Live"), "KeyError"),
         ("plan/prune.py", LEAVES_BEHIND, (("services", 2), TWIN), "twin is left over"),
-        ("observe/trading_system.py", NEVER_RESTS, (("mode",), "Live"), "does not stop writing"),
+        (
+            "controllers/trading_system.py",
+            NEVER_RESTS,
+            (("mode",), "Live"),
+            "does not stop writing",
+        ),
     ],
 )
 async def test_a_planted_bug_is_found_with_the_change_that_shows_it(

@@ -49,7 +49,7 @@ def _steps(path: str) -> list[str]:
 def _last_names(path: str) -> list[str]:
     """Return the name of a field, and of the list of a component that it is in."""
     names = [step for step in _steps(path) if not step.isdigit()]
-    return [names[-1], *names[2:-1]]
+    return [names[-1], names[-1].removesuffix("s"), *names[2:-1]]
 
 
 def _enumerated(line: str) -> str:

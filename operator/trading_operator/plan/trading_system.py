@@ -51,9 +51,7 @@ def plan_trading_system(
         objects=written,
         recreate=anew,
         generated_secrets=tuple(filter(None, (draft.secret for draft in turns.going))),
-        prune=tuple(
-            dict.fromkeys((*_prune(system, turns, map(ref_of, objects)), *turns.surplus))
-        ),
+        prune=tuple(dict.fromkeys((*_prune(system, turns, map(ref_of, objects)), *turns.surplus))),
         replace_pods=(
             *pods_to_replace(observed, turns.startable, drafts),
             *abandoned_pods(observed, turns.staying),
