@@ -136,21 +136,21 @@ class Loop:
         return "gone"
 
     async def _reconcile(self, key: Key, body: Body) -> tuple[str, Report]:
-        now, previous = datetime.now(UTC), known_status(self.kube, body)
+        now = datetime.now(UTC)
         generation = body["metadata"].get("generation", 0)
         try:
             report = await self.reconcile(body, now)
         except InvalidSpecError as error:
             self.queue.settle(key)
             refused = self.kube.refusals.due_in(key) is not None
-            status = invalid_status(parse_owner(body), error, previous, now)
+            status = invalid_status(parse_owner(body), error, known_status(self.kube, body), now)
             return "invalid", Report(status, REFUSED_SECONDS if refused else None)
         except ApiError as error:
             if not error.refused:
                 raise
             self.metrics.failures.labels(error.reason).inc()
             failure = (error.reason, f"the API server refuses: {error.message}")
-            status = failed_status(previous, generation, failure, now)
+            status = failed_status(known_status(self.kube, body), generation, failure, now)
             return "refused", Report(status, REFUSED_SECONDS)
         except (NotLeadingError, TimeoutError):
             raise
