@@ -55,6 +55,13 @@ def build_full_system(name: str) -> Manifest:
         hibernated=False,
         tradingState="Active",
         deletion={"volumes": "Delete", "stopDeadline": "5s"},
+        rollout={
+            "progressDeadline": "2m",
+            "bakeTime": "0s",
+            "onFailure": "Rollback",
+            "approval": "Automatic",
+            "backupBefore": "nightly",
+        },
         mode="Live",
         imagePullSecrets=["registry"],
         env=[{"name": "LOG_LEVEL", "value": "INFO"}],

@@ -31,7 +31,7 @@ SYSTEM = {
 }
 # A release without a single cluster-wide object.
 NAMESPACED = (
-    "--set=rbac.scope=namespaced,rbac.storageClasses=false,rbac.aggregatedRoles=false",
+    "--set=rbac.scope=namespaced,rbac.storageClasses=false,rbac.nodes=false,rbac.aggregatedRoles=false",
     "--set=crds.create=false",
 )
 KINDS = "deploy,svc,sa,roles,rolebindings,clusterroles,clusterrolebindings,pdb,netpol,jobs"

@@ -45,13 +45,28 @@ claim is ever deleted, and a Secret is read by name only: there is no list of al
 - apiGroups: [events.k8s.io]
   resources: [events]
   verbs: [create, patch]
+# Kubelets tell of failed probes in Events alone: these, by reason, and no other is watched.
+- apiGroups: [""]
+  resources: [events]
+  verbs: [list, watch]
+# Whether a change fits, before it begins.
+- apiGroups: [""]
+  resources: [resourcequotas]
+  verbs: [list]
 {{- end }}
 
-{{/* What the operator reads of the cluster itself: without it a StorageClass is not checked. */}}
+{{/* What the operator reads of the cluster itself: without it that is not checked. */}}
 {{- define "trading-operator.clusterRules" -}}
+{{- if .Values.rbac.storageClasses }}
 - apiGroups: [storage.k8s.io]
   resources: [storageclasses]
   verbs: [list]
+{{- end }}
+{{- if .Values.rbac.nodes }}
+- apiGroups: [""]
+  resources: [nodes]
+  verbs: [list]
+{{- end }}
 {{- end }}
 
 {{/* The ServiceAccount as the subject of a binding. */}}

@@ -7,6 +7,8 @@ RECONCILING = "Reconciling"  # a change is on its way
 STALLED = "Stalled"  # a person must mend something
 DEGRADED = "Degraded"  # something that served does not now, or only in part
 IMAGES_PINNED = "ImagesPinned"  # images stay what they are
+VALIDATED = "Validated"  # the spec can be carried out here and now
+ROLLED_BACK = "RolledBack"  # the newest change went back
 
 # The system as a whole.
 ALL_READY = "AllComponentsReady"
@@ -46,6 +48,33 @@ PAUSED = "Paused"
 WAITING_REASONS = frozenset(
     {WAITING_FOR_DEPENDENCY, WAITING_FOR_OPTIONAL, REPLACING_WORKLOAD, PAUSED}
 )
+
+# A change, and how it went.
+ALL_VALID = "NothingMissing"
+WARNINGS = "Warnings"  # it can be carried out, and something is risky
+VALIDATION_FAILED = "ValidationFailed"
+QUOTA_EXCEEDED = "QuotaExceeded"
+NO_NODE_FITS = "NoNodeFits"
+INVALID_IMAGE = "InvalidImage"
+RISKY_PARAMETERS = "RiskyParameters"
+DRY_RUN_ASKED = "DryRun"
+WAITING_FOR_APPROVAL = "WaitingForApproval"
+BACKUP_NOT_TAKEN = "BackupNotTaken"
+BAKING = "Baking"
+ROLLING_BACK = "RollingBack"
+ROLLED_BACK_BY_HAND = "RolledBackByHand"
+CHANGE_GOES_ON = "ChangeGoesOn"
+NOTHING_ROLLED_BACK = "NothingRolledBack"
+NOTHING_TO_RETURN_TO = "NothingToReturnTo"
+OUTSIDE_CHANGE = "OutsideChange"  # of a Secret or ConfigMap that is not the operator's to undo
+STAYS_AS_IT_IS = "StaysAsItIs"  # rollout.onFailure: Stay
+PROBES_FAILING = "ProbesFailing"
+PROGRESS_DEADLINE_EXCEEDED = "ProgressDeadlineExceeded"
+CHANGE_STARTED = "ChangeStarted"
+CHANGE_PROVEN = "ChangeProven"
+CHANGE_FAILED = "ChangeFailed"
+BACKUP_SKIPPED = "BackupSkipped"
+COMMAND_REFUSED = "CommandRefused"
 
 # It is switched off, or on its way there.
 HIBERNATED = "Hibernated"

@@ -200,7 +200,9 @@ class Service(Model):
         "dependencies. Default: never.",
     )
     startup_deadline: Duration = Field(
-        "5m", description="How long `liveness` may fail after a start. Default: 5m."
+        "5m",
+        description="How long `health` and `liveness` may fail after a start. Default: 5m for "
+        "`liveness`; for the `health` of a change what its own period and failureThreshold allow.",
     )
     env: list[EnvironmentVariable] = Field(
         default_factory=list,

@@ -17,6 +17,7 @@ from trading_operator.api.common import (
     rules,
 )
 from trading_operator.api.datastore import Datastore
+from trading_operator.api.rollout import DryRun, Revision, Rollout, RolloutStatus
 from trading_operator.api.service import EnvironmentVariable, Service
 from trading_operator.api.sharing import ConfigBundle, Network, SharedVolume
 
@@ -127,6 +128,10 @@ class TradingSystemSpec(Model):
     )
     deletion: Deletion = Field(
         default_factory=Deletion, description="How the system goes when it is deleted."
+    )
+    rollout: Rollout = Field(
+        default_factory=Rollout,
+        description="How a change goes forward, and when it goes back by itself.",
     )
 
     mode: Mode = Field(
@@ -255,15 +260,41 @@ class ComponentStatus(Model):
 
 
 COMMAND_LENGTH = 128  # of what is told of a command's value
+Handled = Annotated[str, Field(max_length=COMMAND_LENGTH)] | None
 
 
 class HandledCommands(Model):
     """The last value of each command (annotation) that was handled."""
 
-    adopt_rendering: Annotated[str, Field(max_length=COMMAND_LENGTH)] | None = Field(
+    adopt_rendering: Handled = Field(
         None,
         description="Value of tradingoperator.io/adopt-rendering: with it the renderings of the "
         "operator that runs now were adopted.",
+    )
+    retry: Handled = Field(
+        None,
+        description="Value of tradingoperator.io/retry: a change that had gone back was tried "
+        "again.",
+    )
+    rollback_to: Handled = Field(
+        None,
+        description="Value of tradingoperator.io/rollback-to: the system went to the revision "
+        "that it names.",
+    )
+    approve: Handled = Field(
+        None,
+        description="Value of tradingoperator.io/approve: the change to the revision that it "
+        "names was let go.",
+    )
+    skip_backup_once: Handled = Field(
+        None,
+        description="Value of tradingoperator.io/skip-backup-once: the change to the revision "
+        "that it names was let go without a backup.",
+    )
+    dry_run: Handled = Field(
+        None,
+        description="Value of tradingoperator.io/dry-run: `dryRun` says what the spec would "
+        "change.",
     )
 
 
@@ -273,8 +304,24 @@ class TradingSystemStatus(Model):
     observed_generation: int = Field(
         0, ge=0, description="Generation of the spec that this status was computed from."
     )
-    revision: Annotated[str, Field(max_length=16)] = Field(
-        "", description="Digest of the spec parts that decide the components."
+    revision: Revision = Field(
+        "", description="Revision that is kept up now: the digest of what decides the components."
+    )
+    desired_revision: Revision = Field(
+        "",
+        description="Revision that the spec asks for; another one than `revision` while a "
+        "change is held or has gone back.",
+    )
+    last_good_revision: Revision = Field(
+        "", description="Newest revision that was proven good: where a failed change goes back to."
+    )
+    rollout: RolloutStatus | None = Field(
+        None,
+        description="Where the newest change stands; absent while the system hibernates or "
+        "is paused.",
+    )
+    dry_run: DryRun | None = Field(
+        None, description="What the spec would change, asked for by tradingoperator.io/dry-run."
     )
     handled: HandledCommands | None = Field(
         None, description="Commands that were handled, with the value that asked for them."
@@ -297,7 +344,8 @@ class TradingSystemStatus(Model):
         max_length=16,
         description="Available (it serves), Ready (it serves what the spec says), Reconciling "
         "(a change is on its way), Stalled (a person must mend something), Degraded (something "
-        "that served does not now).",
+        "that served does not now), Validated (the spec can be carried out), RolledBack (the "
+        "newest change went back to the last good revision).",
         json_schema_extra=map_list("type"),
     )
 

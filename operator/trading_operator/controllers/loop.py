@@ -24,6 +24,7 @@ from trading_operator.kube.events import EventPoster
 from trading_operator.kube.finalizer import has_finalizer, release_finalizer
 from trading_operator.kube.read import read_owner
 from trading_operator.kube.status import write_status
+from trading_operator.kube.transport import is_urgent
 from trading_operator.kube.work_queue import WorkQueue
 from trading_operator.metrics import Metrics
 from trading_operator.observe.events import events_between
@@ -33,6 +34,8 @@ from trading_operator.plan.types import InvalidSpecError
 PASS_SECONDS = 120.0
 # Every system is looked at this often even if nothing seems to happen.
 RESYNC_SECONDS = 300.0
+# They take systems in which something fails alone: ways back do not wait for other systems.
+URGENT_WORKERS = 2
 REFUSED_SECONDS = 30.0
 # A mishap that passes by itself is not worth a write; one that lasts is told in the status.
 TOLD_AFTER_TIMES = 4
@@ -64,13 +67,17 @@ class Loop:
         async with asyncio.TaskGroup() as group:
             for _ in range(workers):
                 group.create_task(self._work())
+            for _ in range(URGENT_WORKERS):
+                group.create_task(self._work(urgent=True))
 
-    async def _work(self) -> None:
+    async def _work(self, *, urgent: bool = False) -> None:
         while True:
-            key = await self.queue.take()
+            key = await self.queue.take(urgent=urgent)
+            token = is_urgent.set(self.queue.is_urgent(key))
             try:
                 await self.reconcile_once(key)
             finally:
+                is_urgent.reset(token)
                 self.queue.release(key)
 
     async def reconcile_once(self, key: Key) -> None:

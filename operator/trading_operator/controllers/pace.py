@@ -7,7 +7,7 @@ from typing import Any
 from trading_operator.kube.cache import Key
 
 HOLD_SECONDS = 1.0
-_TOLD_AT_ONCE = ("Available", "Ready", "Stalled", "Degraded")
+_TOLD_AT_ONCE = ("Available", "Ready", "Stalled", "Degraded", "RolledBack")
 Monotonic = Callable[[], float]
 
 

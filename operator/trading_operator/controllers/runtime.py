@@ -25,10 +25,11 @@ from trading_operator.kube.cache import Cache, Key
 from trading_operator.kube.connection import Connection
 from trading_operator.kube.elector import Elector, Terms
 from trading_operator.kube.errors import ApiError
+from trading_operator.kube.event_informer import EventInformer
 from trading_operator.kube.events import EventPoster
 from trading_operator.kube.informer import Informer
 from trading_operator.kube.named import NamedReader
-from trading_operator.kube.resources import CHILDREN, PODS, TRADING_SYSTEMS
+from trading_operator.kube.resources import CHILDREN, POD_EVENTS, PODS, TRADING_SYSTEMS
 from trading_operator.kube.transport import METADATA_LIST, Call, Transport
 from trading_operator.kube.work_queue import WorkQueue
 from trading_operator.metrics import Metrics, Rows
@@ -67,7 +68,7 @@ class Runtime:
         terms = _terms(settings)
         self.connection = replace(connection, unacknowledged=terms.unacknowledged)
         self.transport = Transport(self.connection, metrics, settings.requests)
-        self.kube = Kube(self.transport, Cache(self._wake), NamedReader(self.transport))
+        self.kube = Kube(self.transport, self._build_cache(), NamedReader(self.transport))
         self.elector = Elector(self.transport, terms)
         self.transport.fence_writes(self.elector.leads)
         self.events = EventPoster(self.transport, settings.pod_name, metrics)
@@ -130,11 +131,17 @@ class Runtime:
 
     def _build_informers(self) -> list[Informer]:
         namespaces: tuple[str | None, ...] = self.settings.watch_namespaces or (None,)
-        return [
+        watched = [
             Informer(self.transport, self.kube.cache, resource, namespace, self.metrics)
             for resource in (*CHILDREN, PODS)
             for namespace in namespaces
         ]
+        probes = self.kube.cache.probes
+        events = (
+            EventInformer(self.transport, probes, POD_EVENTS, namespace, self.metrics)
+            for namespace in namespaces
+        )
+        return [*watched, *events]
 
     def _bind_gauges(self) -> None:
         # The queue of a standby fills without anybody who would take from it.
@@ -160,9 +167,12 @@ class Runtime:
         """Build a reader that tells of the systems while this replica leads, else nothing."""
         return lambda: read(self.systems) if self.elector.leads() else ()
 
-    def _wake(self, key: Key) -> None:
+    def _build_cache(self) -> Cache:
+        return Cache(self._wake, functools.partial(self._wake, urgent=True))
+
+    def _wake(self, key: Key, *, urgent: bool = False) -> None:
         if key in self.systems:
-            self.queue.wake(key)
+            self.queue.wake(key, urgent)
 
     def _forget(self, key: Key) -> None:
         self.queue.forget(key)

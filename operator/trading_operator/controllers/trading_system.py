@@ -1,7 +1,7 @@
 """One pass over a trading system."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -14,12 +14,12 @@ from trading_operator.engines.base import OperandSettings
 from trading_operator.kube.access import Kube
 from trading_operator.kube.apply import apply_plan
 from trading_operator.kube.finalizer import has_finalizer, keep_finalizer, namespace_ends
-from trading_operator.kube.read import key_of, read_observed
+from trading_operator.kube.read import key_of, read_capacity, read_observed, read_revisions
 from trading_operator.observe.events import EventText
 from trading_operator.observe.rolling import rolling_events
 from trading_operator.observe.trading_system import trading_system_status
 from trading_operator.plan.deletion import needs_ordered_stop
-from trading_operator.plan.references import references
+from trading_operator.plan.rollout.needs import needed_references
 from trading_operator.plan.trading_system import plan_trading_system
 from trading_operator.plan.types import InvalidSpecError, PodFacts
 
@@ -56,8 +56,12 @@ async def _reconcile(
     kube: Kube, operand: OperandSettings, body: Body, spec: TradingSystemSpec, now: datetime
 ) -> Report:
     owner, previous = parse_owner(body), body.get("status")
-    gathered = await read_observed(kube, owner, references(owner, spec), previous)
+    needed = needed_references(owner, spec, read_revisions(kube, owner), previous)
+    gathered = await read_observed(kube, owner, needed, previous)
     plan = plan_trading_system(owner, spec, gathered.observed, now, operand)
+    if plan.wants_capacity:  # a change is about to begin
+        observed = replace(gathered.observed, capacity=await read_capacity(kube, owner))
+        plan = plan_trading_system(owner, spec, observed, now, operand)
     # Before anything is made that has to stop in order; while paused nothing is.
     as_it_is = spec.paused and has_finalizer(body)
     wanted = as_it_is or (not spec.paused and needs_ordered_stop(spec, gathered.observed, plan))

@@ -1,7 +1,8 @@
 """What every database engine tells the operator."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from decimal import Decimal
 from typing import Protocol
 
 from trading_operator.api.datastore import Datastore, EngineName
@@ -9,6 +10,7 @@ from trading_operator.api.errors import InvalidSpecError
 from trading_operator.manifests.metadata import Manifest
 from trading_operator.manifests.network_policy import NameServers
 from trading_operator.manifests.pod import Container, SecretFile
+from trading_operator.manifests.quantity import parse_quantity
 
 
 @dataclass(frozen=True)
@@ -73,6 +75,9 @@ class Engine(Protocol):
     def check(self, store: Datastore, path: str) -> None:
         """Raise InvalidSpecError when the engine cannot do what `store` asks for."""
 
+    def find_risks(self, store: Datastore, path: str) -> Iterator[str]:
+        """Yield what of the settings may not fit into the memory that `store` has."""
+
     def build_container(self, store: Datastore, image: str, password: SecretFile) -> Container:
         """Build the container: arguments, environment, probes."""
 
@@ -107,6 +112,12 @@ def version_of(engine: Engine, store: Datastore) -> str:
 def default_version(engine: Engine) -> str:
     """Return the version that a datastore without one gets."""
     return next(iter(engine.images))
+
+
+def memory_limit(store: Datastore) -> Decimal | None:
+    """Return how much memory `store` may use, in bytes; None when nothing bounds it."""
+    limits = store.resources.limits
+    return None if limits is None or limits.memory is None else parse_quantity(limits.memory)
 
 
 def refuse_parameters(store: Datastore, reserved: Mapping[str, str], path: str) -> None:

@@ -1,12 +1,14 @@
 """What PostgreSQL and the databases built on it have in common."""
 
-from collections.abc import Mapping
+import re
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
+from decimal import Decimal
 
 from trading_operator.api.datastore import Datastore, EngineName
 from trading_operator.api.errors import InvalidSpecError
-from trading_operator.engines.base import Endpoint, ImageContract, refuse_parameters
+from trading_operator.engines.base import Endpoint, ImageContract, memory_limit, refuse_parameters
 from trading_operator.manifests.metadata import Manifest
 from trading_operator.manifests.pod import Container, SecretFile
 from trading_operator.manifests.probe import Timing, build_exec_probe, parse_timing
@@ -37,6 +39,14 @@ _CONTRACT = ImageContract(
 )
 
 
+# What the server takes where nobody says anything.
+_DEFAULTS = {"shared_buffers": "128MB", "work_mem": "4MB", "max_connections": "100"}
+_SIZE = re.compile(r"^([0-9]{1,15})\s*(B|kB|MB|GB|TB)?$")
+_UNITS = {"B": 1, "kB": 2**10, "MB": 2**20, "GB": 2**30, "TB": 2**40}
+# What a number alone means.
+_BARE = {"shared_buffers": 8192, "work_mem": 1024}
+
+
 @dataclass(frozen=True)
 class PostgreSQLFamily:
     """A database that is PostgreSQL with libraries loaded into it."""
@@ -59,6 +69,21 @@ class PostgreSQLFamily:
                     f"{self.name} loads no library {prefix}",
                     f"add {prefix} to parameters.{_PRELOAD} or remove the parameter",
                 )
+
+    def find_risks(self, store: Datastore, path: str) -> Iterator[str]:
+        """Yield what of the settings may not fit into the memory that `store` has."""
+        limit = memory_limit(store)
+        if limit is None:
+            return
+        size = {name: _memory(store, name) for name in ("shared_buffers", "work_mem")}
+        sorts = size["work_mem"] * _connections(store)
+        if size["shared_buffers"] + sorts > limit:
+            yield (
+                f"{path}.parameters: shared_buffers and max_connections times work_mem may take "
+                f"{(size['shared_buffers'] + sorts) / 2**20:.0f} MiB, and the limit is "
+                f"{limit / 2**20:.0f} MiB: the server would be killed; lower them, raise "
+                "resources.limits.memory, or put a pooler before it"
+            )
 
     def build_container(self, store: Datastore, image: str, password: SecretFile) -> Container:
         """Build the container: settings as arguments, the password as a file."""
@@ -123,3 +148,16 @@ class PostgreSQLFamily:
             "livenessProbe": build_exec_probe(("sh", "-c", alive), _LIVENESS),
             "startupProbe": build_exec_probe(ready, _STARTUP),
         }
+
+
+def _memory(store: Datastore, name: str) -> Decimal:
+    """Return a memory setting in bytes; 0 when it is written in a form of its own."""
+    match = _SIZE.match(store.parameters.get(name, _DEFAULTS[name]).strip())
+    if match is None:
+        return Decimal(0)
+    return Decimal(match[1]) * (_UNITS[match[2]] if match[2] else _BARE[name])
+
+
+def _connections(store: Datastore) -> int:
+    text = store.parameters.get("max_connections", _DEFAULTS["max_connections"]).strip()
+    return int(text) if re.fullmatch("[0-9]{1,6}", text) else 0

@@ -1,16 +1,18 @@
 """Redis: append-only, with a password, and with memory to spare for its own copies."""
 
-from collections.abc import Mapping
+import re
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
+from decimal import Decimal
 
 from trading_operator.api.datastore import Datastore, EngineName
 from trading_operator.api.errors import InvalidSpecError
-from trading_operator.engines.base import Endpoint, ImageContract, refuse_parameters
+from trading_operator.engines.base import Endpoint, ImageContract, memory_limit, refuse_parameters
 from trading_operator.manifests.metadata import Manifest
 from trading_operator.manifests.pod import Container, SecretFile
 from trading_operator.manifests.probe import Timing, build_exec_probe, parse_timing
-from trading_operator.manifests.quantity import build_resources, parse_quantity
+from trading_operator.manifests.quantity import build_resources
 
 _MEMORY_SHARE_PERCENT = 75  # the rest is for the copy that rewriting the log makes
 _RESERVED = {
@@ -36,6 +38,9 @@ _READY = '[ "$({ask})" = PONG ]'
 _ALIVE = '[ -n "$({ask})" ]'
 _STARTUP = Timing(timedelta(seconds=2), timedelta(seconds=5), 900)
 _LIVENESS = Timing(timedelta(seconds=30), timedelta(seconds=10), 6)
+# As redis.conf writes sizes: k is 1000, kb is 1024.
+_SIZE = re.compile(r"^([0-9]{1,18})(b|k|kb|m|mb|g|gb)?$", re.IGNORECASE)
+_UNITS = {"": 1, "b": 1, "k": 10**3, "kb": 2**10, "m": 10**6, "mb": 2**20, "g": 10**9, "gb": 2**30}
 _CONTRACT = ImageContract(
     user=999,
     group=1000,
@@ -71,6 +76,18 @@ class Redis:
                     "use the names of redis.conf, e.g. maxmemory-policy",
                 )
 
+    def find_risks(self, store: Datastore, path: str) -> Iterator[str]:
+        """Yield what of the settings may not fit into the memory that `store` has."""
+        limit, asked = memory_limit(store), store.parameters.get("maxmemory")
+        size = None if asked is None else parse_memory(asked)
+        if limit is None or size is None or size <= limit * _MEMORY_SHARE_PERCENT / 100:
+            return
+        yield (
+            f"{path}.parameters.maxmemory: {asked} of {limit.normalize():f} bytes leaves no room "
+            f"for the copy that rewriting the log makes; use {_MEMORY_SHARE_PERCENT} % at most, or "
+            "leave it out"
+        )
+
     def build_container(self, store: Datastore, image: str, password: SecretFile) -> Container:
         """Build the container: settings as arguments, the password as a file."""
         return Container(
@@ -93,10 +110,9 @@ class Redis:
 
     def _settings(self, store: Datastore) -> dict[str, str]:
         settings = {"appendonly": "yes", "dir": self.contract.data_path, "port": str(self.port)}
-        limits = store.resources.limits
-        if limits is not None and limits.memory is not None:
-            share = parse_quantity(limits.memory) * _MEMORY_SHARE_PERCENT / 100
-            settings["maxmemory"] = str(int(share))
+        limit = memory_limit(store)
+        if limit is not None:
+            settings["maxmemory"] = str(int(limit * _MEMORY_SHARE_PERCENT / 100))
         return settings | store.parameters
 
     def _probes(self, store: Datastore) -> Manifest:
@@ -110,6 +126,13 @@ class Redis:
             "livenessProbe": build_exec_probe(alive, _LIVENESS),
             "startupProbe": build_exec_probe(ready, _STARTUP),
         }
+
+
+def parse_memory(text: str) -> Decimal | None:
+    """Return a size of redis.conf in bytes; None when it is none, or 0, which bounds nothing."""
+    match = _SIZE.match(text.strip())
+    size = Decimal(0) if match is None else Decimal(match[1]) * _UNITS[(match[2] or "").lower()]
+    return size or None
 
 
 REDIS = Redis(

@@ -41,11 +41,14 @@ async def apply_plan(kube: Kube, owner: Owner, plan: Plan, observed: Observed) -
     made = (request.manifest for request in plan.generated_secrets)
     told = plan.trading_state.pods if plan.trading_state is not None else ()
     pods = (Ref(PODS.kind, name) for name in told)
-    planned = (*map(ref_of, (*plan.objects, *plan.recreate, *made)), *plan.prune, *pods)
+    written = (*plan.verdicts, *plan.objects, *plan.recreate, *made)
+    planned = (*map(ref_of, written), *plan.prune, *pods)
     kube.refusals.keep_only(key_of(owner), planned)
     kube.contests.keep_only(key_of(owner), planned)
     # A Secret goes with the claim that it opens. Pods need their configs, claims and Services
     # before their workload makes them.
+    if not await _write_verdicts(attempt, plan):
+        return Applied(plan, attempt.children, tuple(attempt.failures), attempt.writes)
     claims, first, workloads = _by_turn(plan.objects)
     await _write_all(attempt, (put(attempt, manifest) for manifest in claims))
     await _write_all(
@@ -75,6 +78,17 @@ async def apply_plan(kube: Kube, owner: Owner, plan: Plan, observed: Observed) -
     )
     _raise_error(attempt.errors)
     return Applied(plan, attempt.children, tuple(attempt.failures), attempt.writes)
+
+
+async def _write_verdicts(attempt: Attempt, plan: Plan) -> bool:
+    """Write down what became of revisions; returns whether all of it is there.
+
+    A change goes back only once it is known to have failed: it would be tried again else.
+    """
+    await _write_all(attempt, (put(attempt, manifest) for manifest in plan.verdicts))
+    _raise_error(attempt.errors)
+    written = map(ref_of, plan.verdicts)
+    return {failure.ref for failure in attempt.failures}.isdisjoint(written)
 
 
 async def apply_restraint(kube: Kube, owner: Owner, plan: Plan, observed: Observed) -> None:

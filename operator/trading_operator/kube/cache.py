@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 from trading_operator.kube.packing import Packed, Packer
 from trading_operator.kube.pod_facts import read_pod_facts
+from trading_operator.kube.probe_failures import PodId, ProbeFailures
 from trading_operator.kube.transport import FIELD_MANAGER
 from trading_operator.manifests.controller_revision import KIND as REVISION
 from trading_operator.manifests.metadata import PART_OF
@@ -110,11 +111,15 @@ class Cache:
     that lags behind does not take back what we have just written.
     """
 
-    def __init__(self, wake: Callable[[Key], None]) -> None:
+    def __init__(
+        self, wake: Callable[[Key], None], alarm: Callable[[Key], None] | None = None
+    ) -> None:
         self._entries: dict[Id, Entry] = {}
         self._by_owner: dict[str, set[Id]] = defaultdict(set)
         self._by_system: dict[Key, set[Id]] = defaultdict(set)
         self._wake = wake
+        self._alarm = alarm or wake  # of what may be a reason to go back
+        self.probes = ProbeFailures(self._note_probe)
         self._packer = Packer()
         self._own_writes: dict[Id, _OwnWrite] = {}
         # Systems that lost a child which we did not delete: perhaps they are gone themselves,
@@ -160,8 +165,17 @@ class Cache:
     def pods(self, key: Key) -> tuple[PodFacts, ...]:
         """Return the facts of the system's pods, by name."""
         entries = (self._entries[place] for place in self._by_system.get(key, ()))
-        facts = (entry.facts for entry in entries if entry.facts is not None)
+        facts = (
+            self.probes.add_to(key.namespace, entry.uid, entry.facts)
+            for entry in entries
+            if entry.facts is not None
+        )
         return tuple(sorted(facts, key=lambda fact: fact.name))
+
+    def _note_probe(self, pod: PodId) -> None:
+        entry = self._entries.get(Id("Pod", pod.namespace, pod.name))
+        if entry is not None and entry.uid == pod.uid and entry.system is not None:
+            self._alarm(entry.system)
 
     def put(self, manifest: Manifest, wake: bool = True) -> Entry:
         """Store an object unless a newer one is there; returns what is there then."""
@@ -204,7 +218,7 @@ class Cache:
         if wake and ours is not None:
             ours.heard = entry
         elif wake and not _says_the_same(before, entry):
-            self._wake_system(entry)
+            self._wake_system(entry, alarm=_is_alarming(before, entry))
         return entry
 
     def remove(self, manifest: Manifest, expected: bool = False) -> None:
@@ -235,9 +249,9 @@ class Cache:
         """Drop the bereft systems that are not known: theirs is no pass that would ask."""
         self.bereft.intersection_update(known)
 
-    def _wake_system(self, entry: Entry) -> None:
+    def _wake_system(self, entry: Entry, *, alarm: bool = False) -> None:
         if entry.system is not None:
-            self._wake(entry.system)
+            (self._alarm if alarm else self._wake)(entry.system)
 
     def _link(self, place: Id, entry: Entry) -> None:
         self._entries[place] = entry
@@ -267,6 +281,17 @@ def _discard(index: dict[Any, set[Id]], key: object, place: Id) -> None:
     index[key].discard(place)
     if not index[key]:
         del index[key]
+
+
+def _is_alarming(before: Entry | None, after: Entry) -> bool:
+    """Whether a pod tells of a new failure, or lost its readiness."""
+    facts = after.facts
+    if facts is None or facts.deleting:
+        return False
+    known = None if before is None else before.facts
+    if known is not None and known.ready and not facts.ready:
+        return True
+    return facts.fault is not None and (known is None or known.fault != facts.fault)
 
 
 def _says_the_same(before: Entry | None, after: Entry) -> bool:

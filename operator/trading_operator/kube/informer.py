@@ -4,12 +4,11 @@ import asyncio
 import logging
 import random
 import time
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 from trading_operator.kube.backoff import delay
-from trading_operator.kube.cache import Cache, Listed
 from trading_operator.kube.errors import ApiError, parse_error
 from trading_operator.kube.resources import Resource
 from trading_operator.kube.transport import Call, Transport
@@ -29,6 +28,24 @@ _log = logging.getLogger(__name__)
 Event = Mapping[str, Any]
 
 
+class Sink(Protocol):
+    """What takes the objects that a watch tells of."""
+
+    def read(self, manifest: dict[str, Any]) -> Any:
+        """Build what is kept of a listed object; takes the object over."""
+
+    def put(self, manifest: dict[str, Any]) -> object:
+        """Take a new or changed object."""
+
+    def remove(self, manifest: dict[str, Any]) -> None:
+        """Take that an object is gone."""
+
+    def replace(
+        self, kind: str, namespace: str | None, listed: Iterable[Any], version: int
+    ) -> None:
+        """Take a whole list as of a version."""
+
+
 @dataclass(frozen=True)
 class WatchHealth:
     """Whether a watch can be relied on, and why not."""
@@ -45,7 +62,7 @@ class Informer:
     def __init__(
         self,
         transport: Transport,
-        cache: Cache,
+        cache: Sink,
         resource: Resource,
         namespace: str | None,
         metrics: Metrics,
@@ -134,7 +151,7 @@ class Informer:
             self._take(event)
 
     async def _take_list(self, events: AsyncIterator[Event]) -> None:
-        listed: list[Listed] = []
+        listed: list[Any] = []
         async for event in events:
             if event["type"] == "ADDED":
                 listed.append(self._cache.read(event["object"]))
@@ -143,8 +160,8 @@ class Informer:
         raise ApiError(0, "Incomplete", "the initial list broke off")
 
     async def _page_list(self) -> None:
-        items: list[Listed] = []
-        params = {"labelSelector": self._resource.selector, "limit": str(PAGE)}
+        items: list[Any] = []
+        params = {**self._resource.selectors, "limit": str(PAGE)}
         while True:
             call = Call("list", self._resource, self._namespace, params=params)
             page = await self._transport.send(call)
@@ -169,14 +186,14 @@ class Informer:
 
     def _watch_params(self, **more: str) -> dict[str, str]:
         return {
-            "labelSelector": self._resource.selector,
+            **self._resource.selectors,
             "allowWatchBookmarks": "true",
             # Spread, so that not all watches of all replicas end at the same time.
             "timeoutSeconds": str(random.randint(240, 420)),
             **more,
         }
 
-    def _store(self, items: list[Listed], version: str) -> None:
+    def _store(self, items: list[Any], version: str) -> None:
         self._cache.replace(self._resource.kind, self._namespace, items, int(version))
         self._version = version
         self._caught_up()

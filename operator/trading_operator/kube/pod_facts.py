@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from trading_operator.api.reasons import NODE_UNREACHABLE
+from trading_operator.kube.pod_faults import describe_exit, find_pod_fault, started_at
 from trading_operator.manifests.metadata import (
     COMPONENT,
     REVISION_ANNOTATION,
@@ -28,7 +29,8 @@ def read_pod_facts(pod: Mapping[str, Any]) -> PodFacts:
         *(status.get("containerStatuses") or ()),
     ]
     main = status.get("containerStatuses") or ()
-    ready = _condition(status, "Ready").get("status") == "True"
+    condition = _condition(status, "Ready")
+    ready = condition.get("status") == "True"
     reason, message = ("", "") if ready else _why_not_ready(status, containers)
     if _is_lost(status, main, ready):
         node = pod.get("spec", {}).get("nodeName", "")
@@ -47,6 +49,9 @@ def read_pod_facts(pod: Mapping[str, Any]) -> PodFacts:
         trading_state=annotations.get(TRADING_STATE_ANNOTATION, ""),
         template=labels.get(_TEMPLATE_LABEL, ""),
         controlled=_is_controlled(metadata),
+        fault=find_pod_fault(status, main),
+        ready_since=condition.get("lastTransitionTime") or "",
+        started_at=started_at(main),
     )
 
 
@@ -82,22 +87,15 @@ def _container_reasons(containers: list[Mapping[str, Any]]) -> Iterator[_Reason]
         if waiting.get("reason", "") not in _ON_ITS_WAY:
             yield waiting["reason"], _waiting_message(container, waiting)
         elif terminated and terminated.get("exitCode", 0) != 0:
-            yield terminated.get("reason") or "Error", _exit_message(container, terminated)
+            yield terminated.get("reason") or "Error", describe_exit(container, terminated)
 
 
 def _waiting_message(container: Mapping[str, Any], waiting: Mapping[str, Any]) -> str:
     # A crash loop's own message only counts seconds; what the program left behind says why.
     last = (container.get("lastState") or {}).get("terminated")
     if waiting["reason"] == "CrashLoopBackOff" and last:
-        return _exit_message(container, last)
+        return describe_exit(container, last)
     return f"container {container['name']}: {waiting.get('message', '')}".rstrip(": ")
-
-
-def _exit_message(container: Mapping[str, Any], terminated: Mapping[str, Any]) -> str:
-    said = (terminated.get("message") or "").strip()
-    cause = terminated.get("reason") or "Error"
-    text = f"container {container['name']} exited with {terminated.get('exitCode')} ({cause})"
-    return f"{text}: {said}" if said else text
 
 
 def _scheduling_reason(status: Mapping[str, Any]) -> _Reason:

@@ -1,21 +1,41 @@
 """Gathers what a plan starts from."""
 
 import asyncio
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
+
+from pydantic.alias_generators import to_camel
 
 from trading_operator.kube.access import FOREIGN_SECONDS, Kube
 from trading_operator.kube.cache import Entry, Key
 from trading_operator.kube.errors import ApiError
 from trading_operator.kube.ownership import is_labelled, is_owned
-from trading_operator.kube.resources import BY_KIND, SECRETS, TRADING_SYSTEMS
+from trading_operator.kube.resources import (
+    BY_KIND,
+    NODES,
+    RESOURCE_QUOTAS,
+    SECRETS,
+    TRADING_SYSTEMS,
+    Resource,
+)
 from trading_operator.kube.transport import Call
 from trading_operator.manifests.volume_claim import CLAIM_KIND
 from trading_operator.plan.references import References
+from trading_operator.plan.rollout.commands import HANDLED
 from trading_operator.plan.stored_revision import read_revision
-from trading_operator.plan.types import Observed, Owner, Ref, StoredRevision
+from trading_operator.plan.types import (
+    Capacity,
+    Observed,
+    Owner,
+    Quota,
+    Ref,
+    RolloutFacts,
+    StoredRevision,
+)
 from trading_operator.plan.volumes import data_claim_name
+
+_HANDLED = {name: to_camel(name.replace("-", "_")) for name in HANDLED}
 
 
 @dataclass(frozen=True)
@@ -53,7 +73,7 @@ async def read_observed(
         children={ref: entry.manifest for ref, entry in children.items()},
         foreign=foreign,
         pods=kube.cache.pods(key),
-        revisions=kube.revisions.complete(key, owner.uid, _revisions(owner, children.values())),
+        revisions=_revisions(kube, owner, children.values()),
         secrets=named.secrets,
         config_maps=frozenset(named.config_maps),
         config_digests={name: facts.digest for name, facts in named.config_maps.items()},
@@ -62,11 +82,23 @@ async def read_observed(
         fixed_classes=classes.fixed,
         waiting_since=_told(previous, "waitingSince"),
         opened=_told(previous, "volumeUid"),
+        rollout=_rollout(previous),
     )
     return Gathered(observed, _soonest(named.fresh_for, FOREIGN_SECONDS if foreign else None))
 
 
-def _revisions(owner: Owner, children: Iterable[Entry]) -> Iterator[StoredRevision]:
+def read_revisions(kube: Kube, owner: Owner) -> Sequence[StoredRevision]:
+    """Return the stored revisions of a system, newest first."""
+    children = kube.cache.children(key_of(owner), owner.uid)
+    found = _revisions(kube, owner, children.values())
+    return sorted(found, key=lambda each: each.number, reverse=True)
+
+
+def _revisions(kube: Kube, owner: Owner, children: Iterable[Entry]) -> tuple[StoredRevision, ...]:
+    return kube.revisions.complete(key_of(owner), owner.uid, _read(owner, children))
+
+
+def _read(owner: Owner, children: Iterable[Entry]) -> Iterator[StoredRevision]:
     for entry in children:
         if entry.packed is not None and is_owned(owner, entry.manifest):
             yield read_revision(entry.manifest, entry.packed)
@@ -106,6 +138,54 @@ async def _is_taken(kube: Kube, owner: Owner, ref: Ref) -> bool:
 def _told(previous: Mapping[str, Any] | None, field: str) -> dict[str, str]:
     components = (previous or {}).get("components") or ()
     return {each["name"]: each[field] for each in components if each.get(field)}
+
+
+def _rollout(previous: Mapping[str, Any] | None) -> RolloutFacts:
+    status = previous or {}
+    told, handled = status.get("rollout") or {}, status.get("handled") or {}
+    return RolloutFacts(
+        phase=told.get("phase", ""),
+        # While a change is held or has gone back, the times are those of what is kept up.
+        revision=status.get("revision", ""),
+        progressed_at=told.get("progressedAt", ""),
+        ready=told.get("ready", 0),
+        baking_since=told.get("bakingSince", ""),
+        handled={name: handled[field] for name, field in _HANDLED.items() if handled.get(field)},
+    )
+
+
+async def read_capacity(kube: Kube, owner: Owner) -> Capacity:
+    """Read what quotas and nodes have for new pods; what may not be read is left out."""
+    quotas, nodes = await asyncio.gather(
+        _list_or_none(kube, RESOURCE_QUOTAS, owner.namespace), _list_or_none(kube, NODES, None)
+    )
+    return Capacity(
+        tuple(_read_quota(each) for each in quotas or () if not _is_scoped(each)),
+        None if nodes is None else tuple(each["status"].get("allocatable") or {} for each in nodes),
+    )
+
+
+async def _list_or_none(
+    kube: Kube, resource: Resource, namespace: str | None
+) -> list[Mapping[str, Any]] | None:
+    try:
+        answer = await kube.transport.send(Call("list", resource, namespace))
+    except ApiError as error:
+        if error.status != 403:
+            raise
+        return None
+    items: list[Mapping[str, Any]] = answer["items"]
+    return items
+
+
+def _read_quota(item: Mapping[str, Any]) -> Quota:
+    status = item.get("status") or {}
+    return Quota(item["metadata"]["name"], status.get("hard") or {}, status.get("used") or {})
+
+
+def _is_scoped(item: Mapping[str, Any]) -> bool:
+    # It counts some pods alone, and which ones is the API server's matter.
+    return bool(item["spec"].get("scopes") or item["spec"].get("scopeSelector"))
 
 
 def _soonest(*seconds: float | None) -> float | None:

@@ -16,7 +16,14 @@ class Resource:
     api_version: str
     plural: str
     namespaced: bool = True
-    selector: str = MANAGED_BY_SELECTOR  # of the objects that are watched
+    selector: str = MANAGED_BY_SELECTOR  # by label, of the objects that are watched
+    fields: str = ""  # likewise by field
+
+    @property
+    def selectors(self) -> dict[str, str]:
+        """Return the parameters that choose the objects that are watched."""
+        chosen = {"labelSelector": self.selector, "fieldSelector": self.fields}
+        return {name: selector for name, selector in chosen.items() if selector}
 
     def path(
         self, namespace: str | None = None, name: str | None = None, subresource: str | None = None
@@ -51,8 +58,12 @@ REVISIONS = Resource(
 )
 STORAGE_CLASSES = Resource("StorageClass", "storage.k8s.io/v1", "storageclasses", namespaced=False)
 NAMESPACES = Resource("Namespace", "v1", "namespaces", namespaced=False)
+RESOURCE_QUOTAS = Resource("ResourceQuota", "v1", "resourcequotas")
+NODES = Resource("Node", "v1", "nodes", namespaced=False)
 LEASES = Resource("Lease", "coordination.k8s.io/v1", "leases")
 EVENTS = Resource("Event", "events.k8s.io/v1", "events")
+# What kubelets say of pods: of the core group, whose Events count how often they happened.
+POD_EVENTS = Resource("Event", "v1", "events", selector="", fields="reason=Unhealthy")
 TRADING_SYSTEMS = Resource(KIND, API_VERSION, PLURAL)
 
 CHILDREN = (

@@ -3,6 +3,7 @@
 import asyncio
 import time
 from collections.abc import AsyncIterator, Callable, Mapping
+from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -25,6 +26,8 @@ METADATA_LIST = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v
 FIELD_MANAGER = "trading-operator"
 REQUEST_SECONDS = 30.0
 READ_ATTEMPTS = 4
+URGENT_REQUESTS = 8
+is_urgent: ContextVar[bool] = ContextVar("is_urgent", default=False)  # of the pass that sends
 _METHODS = {"get": "GET", "list": "GET", "create": "POST", "update": "PUT", "delete": "DELETE"}
 _BROKEN = (aiohttp.ClientError, asyncio.TimeoutError, OSError)
 
@@ -64,6 +67,8 @@ class Transport:
         self._session = connection.open_session()
         self._metrics = metrics
         self._slots = asyncio.Semaphore(requests)
+        # Ways back do not wait behind the changes of other systems.
+        self._urgent_slots = asyncio.Semaphore(URGENT_REQUESTS)
         self._may_write: Callable[[], bool] = lambda: True
 
     def fence_writes(self, may_write: Callable[[], bool]) -> None:
@@ -82,7 +87,7 @@ class Transport:
         """
         for attempt in range(READ_ATTEMPTS):
             try:
-                async with self._slots:
+                async with self._urgent_slots if is_urgent.get() else self._slots:
                     if not call.reads and not self._may_write():
                         raise NotLeadingError(f"{call.verb} {call.path}")
                     return await self._exchange(call, self._build_fenced(call))

@@ -30,7 +30,7 @@ class WorkQueue(Generic[K]):
         self._clock = clock
         self._ready: OrderedDict[K, float] = OrderedDict()  # key -> since when it waits
         self._urgent: OrderedDict[K, float] = OrderedDict()
-        self._active: set[K] = set()
+        self._active: dict[K, bool] = {}  # whether it was taken from the urgent lane
         self._again: dict[K, bool] = {}  # woken while active -> whether urgently
         self._due: dict[K, float] = {}
         self._heap: list[tuple[float, int, K]] = []
@@ -82,24 +82,28 @@ class WorkQueue(Generic[K]):
         for known in (self._ready, self._urgent, self._due, self._again, self._failures):
             known.pop(key, None)
 
-    async def take(self) -> K:
-        """Wait for a due key and take it; `release` must follow.
+    async def take(self, *, urgent: bool = False) -> K:
+        """Wait for a due key and take it, if so asked an urgent one alone; `release` must follow.
 
         It always lets others run first: keys that are due at once for ever starve nobody.
         """
         await asyncio.sleep(0)
         while True:
             self._collect_due()
-            for lane in (self._urgent, self._ready):
+            for lane in (self._urgent,) if urgent else (self._urgent, self._ready):
                 if lane:
                     key, _ = lane.popitem(last=False)
-                    self._active.add(key)
+                    self._active[key] = lane is self._urgent
                     return key
             await self._wait()
 
+    def is_urgent(self, key: K) -> bool:
+        """Tell whether a key that was taken came from the urgent lane."""
+        return self._active.get(key, False)
+
     def release(self, key: K) -> None:
         """Give a key back after its pass; one that was woken meanwhile is due at once."""
-        self._active.discard(key)
+        self._active.pop(key, None)
         if key in self._again:
             self.wake(key, self._again.pop(key))
 

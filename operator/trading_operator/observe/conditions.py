@@ -9,9 +9,16 @@ from trading_operator.api.trading_system import (
     ComponentStatus,
     TradingSystemSpec,
 )
-from trading_operator.plan.types import Failure, Finding, Ref
+from trading_operator.observe.rollout import (
+    judge_ready,
+    judge_reconciling,
+    judge_rolled_back,
+    judge_stalled,
+    judge_validated,
+)
+from trading_operator.observe.verdict import Verdict, shorten
+from trading_operator.plan.types import Failure, Finding, Ref, RolloutPlan
 
-_MESSAGE_LENGTH = 2048
 # Who is named first when several are not Ready: the cause before those that wait for it.
 _URGENCY = (
     ComponentState.BLOCKED,
@@ -27,16 +34,6 @@ _NAMED_OBJECTS = 5
 
 
 @dataclass(frozen=True)
-class Verdict:
-    """A condition before its time."""
-
-    type: str
-    holds: bool
-    reason: str
-    message: str
-
-
-@dataclass(frozen=True)
 class Picture:
     """What the conditions are computed from."""
 
@@ -47,6 +44,7 @@ class Picture:
     findings: Sequence[Finding]
     left: Sequence[str] = ()  # components that left the spec and have not ended
     withheld: Sequence[Ref] = ()  # what waits to be written while the system is paused
+    rollout: RolloutPlan | None = None
 
     @property
     def stops(self) -> bool:
@@ -90,9 +88,12 @@ def _ready(picture: Picture) -> Verdict:
     if picture.spec.paused:
         told = f"{_withheld(picture)}; {_describe(unready)}" if unready else _withheld(picture)
         is_settled = not unready and not picture.withheld
-        return Verdict(reasons.READY, is_settled, reasons.PAUSED, _shorten(told))
+        return Verdict(reasons.READY, is_settled, reasons.PAUSED, shorten(told))
     if picture.stops:
         return Verdict(reasons.READY, False, reasons.HIBERNATED, _describe(unready))
+    held = None if picture.rollout is None else judge_ready(picture.rollout)
+    if held is not None and not _tells_more(unready, held):
+        return held
     if unready:
         return Verdict(reasons.READY, False, unready[0].reason, _describe(unready))
     message = f"all {len(picture.lines)} components are ready"
@@ -102,6 +103,9 @@ def _ready(picture: Picture) -> Verdict:
 def _reconciling(picture: Picture) -> Verdict:
     if picture.spec.paused:
         return Verdict(reasons.RECONCILING, False, reasons.PAUSED, _withheld(picture))
+    goes_on = None if picture.rollout is None else judge_reconciling(picture.rollout)
+    if goes_on is not None:
+        return goes_on
     states = {line.state for line in picture.lines}
     # Who waits for something that only a person mends does not move.
     moving = not states.isdisjoint((ComponentState.STARTING, ComponentState.STOPPING)) or (
@@ -112,7 +116,7 @@ def _reconciling(picture: Picture) -> Verdict:
         told.append(_describe(line for line in _unready(picture.lines) if line.state in _MOVING))
     if not told:
         return Verdict(reasons.RECONCILING, False, reasons.SETTLED, "no change is on its way")
-    return Verdict(reasons.RECONCILING, True, reasons.PROGRESSING, _shorten("; ".join(told)))
+    return Verdict(reasons.RECONCILING, True, reasons.PROGRESSING, shorten("; ".join(told)))
 
 
 def _withheld(picture: Picture) -> str:
@@ -129,6 +133,9 @@ def _stalled(picture: Picture) -> Verdict:
         return Verdict(reasons.STALLED, True, blocked[0].reason, _describe(blocked))
     if picture.failures:
         return Verdict(reasons.STALLED, True, reasons.REFUSED, _refusals(picture.failures))
+    stalled = None if picture.rollout is None else judge_stalled(picture.rollout)
+    if stalled is not None:
+        return stalled
     message = "nothing waits for a person"
     return Verdict(reasons.STALLED, False, reasons.NOTHING_STALLED, message)
 
@@ -145,11 +152,35 @@ def _images_pinned(picture: Picture) -> Verdict:
     if not picture.findings:
         message = "every image has a fixed tag or digest"
         return Verdict(reasons.IMAGES_PINNED, True, reasons.ALL_PINNED, message)
-    message = _shorten("; ".join(finding.message for finding in picture.findings))
+    message = shorten("; ".join(finding.message for finding in picture.findings))
     return Verdict(reasons.IMAGES_PINNED, False, picture.findings[0].reason, message)
 
 
-_JUDGES = (_available, _ready, _reconciling, _stalled, _degraded, _images_pinned)
+def _validated(picture: Picture) -> Verdict:
+    blocked = (line for line in picture.lines if line.state is ComponentState.BLOCKED)
+    return judge_validated(picture.rollout, {line.name: line.message for line in blocked})
+
+
+def _rolled_back(picture: Picture) -> Verdict:
+    return judge_rolled_back(picture.rollout)
+
+
+_JUDGES = (
+    _available,
+    _ready,
+    _reconciling,
+    _stalled,
+    _degraded,
+    _images_pinned,
+    _validated,
+    _rolled_back,
+)
+
+
+def _tells_more(unready: Sequence[ComponentStatus], held: Verdict) -> bool:
+    """Tell whether a component says better than the change why the system is not Ready."""
+    blocked = any(line.state is ComponentState.BLOCKED for line in unready)
+    return blocked and held.reason == reasons.VALIDATION_FAILED
 
 
 def _unready(lines: Iterable[ComponentStatus]) -> list[ComponentStatus]:
@@ -158,12 +189,8 @@ def _unready(lines: Iterable[ComponentStatus]) -> list[ComponentStatus]:
 
 
 def _describe(lines: Iterable[ComponentStatus]) -> str:
-    return _shorten("; ".join(f"{line.name}: {line.message}" for line in lines))
+    return shorten("; ".join(f"{line.name}: {line.message}" for line in lines))
 
 
 def _refusals(failures: Iterable[Failure]) -> str:
-    return _shorten("; ".join(f"{f.ref.kind} {f.ref.name}: {f.message}" for f in failures))
-
-
-def _shorten(text: str) -> str:
-    return text if len(text) <= _MESSAGE_LENGTH else f"{text[: _MESSAGE_LENGTH - 2]} …"
+    return shorten("; ".join(f"{f.ref.kind} {f.ref.name}: {f.message}" for f in failures))

@@ -16,7 +16,9 @@ from trading_operator.api.trading_system import (
 )
 from trading_operator.manifests.metadata import ADOPT_ANNOTATION, Owner
 from trading_operator.observe.components import component_lines
-from trading_operator.observe.conditions import Picture, Verdict, verdicts
+from trading_operator.observe.conditions import Picture, verdicts
+from trading_operator.observe.rollout import dry_run_status, rollout_status
+from trading_operator.observe.verdict import Verdict
 from trading_operator.plan.gating import format_time
 from trading_operator.plan.readiness import serves
 from trading_operator.plan.types import Applied, Observed
@@ -39,6 +41,10 @@ def trading_system_status(
     status = TradingSystemStatus(
         observed_generation=plan.generation,
         revision=plan.revision,
+        desired_revision=plan.desired_revision,
+        last_good_revision=plan.last_good_revision,
+        rollout=rollout_status(plan.rollout, before, now),
+        dry_run=dry_run_status(plan),
         handled=_handled(applied),
         components_ready=_count(lines),
         trading_state=plan.trading_state and plan.trading_state.told(applied.children),
@@ -49,11 +55,13 @@ def trading_system_status(
 
 
 def _handled(applied: Applied) -> HandledCommands | None:
-    rendering = applied.plan.rendering
+    rendering, plan = applied.plan.rendering, applied.plan
     stored = {} if rendering is None else applied.children.get(rendering, {})
     annotations = stored.get("metadata", {}).get("annotations") or {}
-    adopted = annotations.get(ADOPT_ANNOTATION)
-    return None if adopted is None else HandledCommands(adopt_rendering=adopted)
+    fields = {name.replace("-", "_"): value for name, value in plan.handled.items()}
+    told = {"adopt_rendering": annotations.get(ADOPT_ANNOTATION), **fields}
+    told = {name: value for name, value in told.items() if value}
+    return HandledCommands(**told) if told else None
 
 
 def invalid_status(
@@ -104,6 +112,7 @@ def _picture(
         findings=[finding for component in components for finding in component.findings],
         left=applied.plan.left,
         withheld=applied.plan.withheld,
+        rollout=applied.plan.rollout,
     )
 
 

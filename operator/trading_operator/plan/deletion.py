@@ -10,10 +10,10 @@ from trading_operator.api.service import Service, WorkloadType
 from trading_operator.api.trading_system import Deletion, TradingSystemSpec
 from trading_operator.plan.claims import plan_last_claims
 from trading_operator.plan.draft import Draft, System
+from trading_operator.plan.drafts import plan_drafts
 from trading_operator.plan.replacement import abandoned_pods
 from trading_operator.plan.sealing import seal
 from trading_operator.plan.stopping import plan_stopping, stopped_workload
-from trading_operator.plan.trading_system import plan_drafts
 from trading_operator.plan.types import (
     STATEFUL_SET,
     WORKLOAD_KINDS,

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import timedelta
 
 from trading_operator.api.common import Dependency
 from trading_operator.api.datastore import Datastore
@@ -68,6 +69,7 @@ class Draft:
     secret: SecretRequest | None = None
     needs: Needs = field(default_factory=Needs)
     findings: tuple[Finding, ...] = ()
+    start_patience: timedelta | None = None  # how long it says that its start may take
 
     @property
     def name(self) -> str:

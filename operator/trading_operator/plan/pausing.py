@@ -24,11 +24,15 @@ def withhold(plan: Plan, observed: Observed) -> Plan:
         generation=plan.generation,
         trading_state=urgent.trading_state,
         withheld=waiting,
+        desired_revision=plan.desired_revision,
+        last_good_revision=plan.last_good_revision,
+        dry_run=plan.dry_run,
+        handled=observed.rollout.handled,
     )
 
 
 def _waiting(plan: Plan, urgent: Plan, observed: Observed) -> Iterator[Ref]:
-    for manifest in (*plan.objects, *plan.recreate):
+    for manifest in (*plan.verdicts, *plan.objects, *plan.recreate):
         live = observed.children.get(ref_of(manifest))
         if manifest not in urgent.objects and (live is None or differs(manifest, live)):
             yield ref_of(manifest)

@@ -30,7 +30,8 @@ class Needed:
     serves as planned: before, something that runs may still use what left the spec. `revisions`
     are the planned ones by component: while a pod runs another one, configs stay. `replaced` are
     workloads that give way to one of another kind, `leaving` those of components that left the
-    spec and whose turn has come; `unwanted` are kinds of which none is wanted.
+    spec and whose turn has come; `unwanted` are kinds of which none is wanted; `history` names the
+    revisions that are needed whatever their age.
     """
 
     held: frozenset[str]
@@ -39,6 +40,7 @@ class Needed:
     replaced: frozenset[Ref] = frozenset()
     leaving: frozenset[Ref] = frozenset()
     unwanted: frozenset[str] = frozenset()
+    history: frozenset[str] = frozenset()  # names of the revisions that must stay
 
 
 def plan_prune(
@@ -49,8 +51,7 @@ def plan_prune(
 ) -> tuple[Ref, ...]:
     """Return the owned children that nothing needs any more."""
     keep = {*planned, *_mounted_config_maps(observed, needs.held)}
-    active = next((ref.name for ref in keep if ref.kind == REVISION), "")
-    history = plan_history(observed, active)
+    history = plan_history(observed, needs.history)
     keep |= {Ref(REVISION, each.name) for each in history}
     if any(ref.kind == _CONFIG_MAP and ref not in keep for ref in observed.children):
         # What was kept of the past may be gone back to.

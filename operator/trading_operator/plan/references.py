@@ -21,6 +21,14 @@ class References:
     config_maps: frozenset[str]
     openers: Mapping[str, Ref]
 
+    def union(self, other: "References") -> "References":
+        """Return the names that one of both has; of one Secret the first opener counts."""
+        return References(
+            self.secrets | other.secrets,
+            self.config_maps | other.config_maps,
+            {**other.openers, **self.openers},
+        )
+
 
 def credentials_name(owner: Owner, store: Datastore) -> str:
     """Return the name of the Secret with the datastore's password."""

@@ -7,13 +7,14 @@ change, or with all of them when the command `adopt-rendering` asks for it.
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
-from trading_operator.manifests.controller_revision import build_controller_revision
 from trading_operator.manifests.digest import digest_of
-from trading_operator.manifests.metadata import VERSION, Manifest, child_name
+from trading_operator.manifests.metadata import VERSION, Manifest
 from trading_operator.plan.draft import Draft, System
 from trading_operator.plan.inputs import asked_inputs, component_inputs, lacks_inputs
-from trading_operator.plan.stored_revision import Rendering, newest_first, unpack
+from trading_operator.plan.rollout.stored_spec import returned_part, stored_spec
+from trading_operator.plan.stored_revision import Rendering, newest_first, unpack, unpack_data
 from trading_operator.plan.types import StoredRevision
 
 ADOPT_COMMAND = "adopt-rendering"
@@ -25,31 +26,43 @@ class Renderings:
 
     drafts: Mapping[str, Draft]
     digest: str
-    revision: Manifest  # the ControllerRevision
+    data: Mapping[str, Any]  # what is stored of it
+    adopted: str  # value of the command that adopted the renderings, "" for none
 
 
 def keep_renderings(system: System, drafts: Mapping[str, Draft]) -> Renderings:
-    """Return the drafts with their stored pod templates, and the revision to be stored."""
+    """Return the drafts with their stored pod templates, and what is to be stored."""
     stored = newest_first(system.observed)
     adopted, adopts = _adoption(system, stored)
-    shelf = _Shelf(each for each in stored if stored and each.adopted == stored[0].adopted)
+    shelf = _Shelf(
+        each for each in stored if stored and each.state.adopted == stored[0].state.adopted
+    )
     kept = {
         name: _keep(system, draft, _find(system, draft, shelf), adopts)
         for name, draft in drafts.items()
     }
     renderings = {name: rendering for name, (_, rendering) in kept.items()}
-    digest = digest_of(sorted((name, *each[:2]) for name, each in renderings.items()))
+    digests = sorted((name, *each[:2]) for name, each in renderings.items())
+    spec = stored_spec(system.owner, system.spec)
     return Renderings(
         drafts={name: draft for name, (draft, _) in kept.items()},
-        digest=digest,
-        revision=build_controller_revision(
-            system.owner,
-            digest,
-            _number(child_name(system.owner, digest), stored),
-            adopted,
-            {name: each._asdict() for name, each in renderings.items()},
-        ),
+        digest=digest_of([digests, returned_part(spec)]),
+        data={"components": {n: each._asdict() for n, each in renderings.items()}, "spec": spec},
+        adopted=adopted,
     )
+
+
+def restore_renderings(
+    stored: StoredRevision, digest: str, drafts: Mapping[str, Draft]
+) -> Renderings:
+    """Return the drafts of a stored revision with the pod templates that it has."""
+    renderings = unpack(stored)
+    kept = {
+        name: _with_rendering(draft, renderings[name])
+        for name, draft in drafts.items()
+        if name in renderings
+    }
+    return Renderings(kept, digest, unpack_data(stored), stored.state.adopted)
 
 
 def _adoption(system: System, stored: Sequence[StoredRevision]) -> tuple[str, bool]:
@@ -60,7 +73,7 @@ def _adoption(system: System, stored: Sequence[StoredRevision]) -> tuple[str, bo
     asked = system.owner.commands.get(ADOPT_COMMAND, "")
     if not stored:
         return asked, False
-    before = stored[0].adopted
+    before = stored[0].state.adopted
     return asked or before, asked not in ("", before)
 
 
@@ -135,11 +148,3 @@ def template_ports(template: Manifest) -> dict[str, int]:
         for port in container.get("ports") or ()
         if "name" in port
     }
-
-
-def _number(name: str, stored: Sequence[StoredRevision]) -> int:
-    """Return the number of the revision in force: the highest, also for one that comes back."""
-    if not stored:
-        return 1
-    newest = stored[0]
-    return newest.number if newest.name == name else newest.number + 1

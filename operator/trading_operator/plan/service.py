@@ -1,6 +1,7 @@
 """A service as objects: Deployment or one-pod StatefulSet, and its Service."""
 
 from collections.abc import Iterator, Sequence
+from datetime import timedelta
 
 from trading_operator.api.common import parse_duration
 from trading_operator.api.errors import InvalidSpecError
@@ -58,7 +59,15 @@ def plan_service(system: System, service: Service, path: str) -> Draft:
         configs=tuple(config.manifest for config in configs if config.manifest is not None),
         needs=needs,
         findings=image_findings(service.image, f"{path}.image"),
+        start_patience=_start_patience(service),
     )
+
+
+def _start_patience(service: Service) -> timedelta | None:
+    """Return how long the author lets a start take; else the thresholds of the checks say it."""
+    if "startup_deadline" not in service.model_fields_set:
+        return None
+    return parse_duration(service.startup_deadline)
 
 
 def _plan_extras(system: System, part: Part, service: Service, path: str) -> tuple[Manifest, ...]:

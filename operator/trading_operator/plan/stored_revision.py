@@ -1,16 +1,17 @@
 """A stored revision as it is held in memory: packed until something is looked up in it."""
 
 import zlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import orjson
 
-from trading_operator.manifests.metadata import ADOPT_ANNOTATION, Manifest
+from trading_operator.manifests.controller_revision import read_state
+from trading_operator.manifests.metadata import Manifest
 from trading_operator.manifests.pod_bounds import is_within_bounds
-from trading_operator.plan.types import Observed, StoredRevision
+from trading_operator.plan.types import Observed, RevisionState, StoredRevision
 
-HISTORY_LIMIT = 10  # revisions that are kept, the one in force among them
+HISTORY_LIMIT = 10  # revisions that are kept, beside those that are needed
 
 
 class Rendering(NamedTuple):
@@ -33,15 +34,20 @@ def read_revision(manifest: Manifest, packed: bytes) -> StoredRevision:
     return StoredRevision(
         name=metadata["name"],
         number=int(manifest.get("revision", 0)),
-        adopted=str((metadata.get("annotations") or {}).get(ADOPT_ANNOTATION, "")),
         packed=packed,
+        state=RevisionState(**read_state(manifest)),
     )
+
+
+def unpack_data(stored: StoredRevision) -> dict[str, Any]:
+    """Return the data of a revision; what another hand wrote in another form is none."""
+    data = orjson.loads(zlib.decompress(stored.packed))
+    return data if isinstance(data, dict) else {}
 
 
 def unpack(stored: StoredRevision) -> dict[str, Rendering]:
     """Return the renderings by component; what another hand wrote in another form is left out."""
-    data = orjson.loads(zlib.decompress(stored.packed))
-    components = data.get("components") if isinstance(data, dict) else None
+    components = unpack_data(stored).get("components")
     return dict(_renderings(components)) if isinstance(components, dict) else {}
 
 
@@ -68,11 +74,13 @@ def newest_first(observed: Observed) -> Sequence[StoredRevision]:
     return sorted(observed.revisions, key=lambda each: each.number, reverse=True)
 
 
-def plan_history(observed: Observed, active: str) -> tuple[StoredRevision, ...]:
-    """Return the stored revisions that are kept: the active one and the newest of the others."""
+def plan_history(observed: Observed, needed: Iterable[str]) -> tuple[StoredRevision, ...]:
+    """Return the stored revisions that are kept: the needed ones and the newest of the others."""
+    names = frozenset(needed)
     stored = newest_first(observed)
-    others = [each for each in stored if each.name != active]
-    return (*(each for each in stored if each.name == active), *others[: HISTORY_LIMIT - 1])
+    others = [each for each in stored if each.name not in names]
+    room = max(0, HISTORY_LIMIT - len(names))
+    return (*(each for each in stored if each.name in names), *others[:room])
 
 
 def config_maps_of(stored: StoredRevision) -> Iterator[str]:

@@ -3,16 +3,14 @@
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime, timedelta
 
-from trading_operator.api.datastore import Datastore
+from trading_operator.api.rollout import RolloutPhase
 from trading_operator.api.sharing import Isolation
 from trading_operator.api.trading_system import TradingSystemSpec
 from trading_operator.manifests.metadata import Manifest, Owner
 from trading_operator.plan.address import refuse_shared_names
 from trading_operator.plan.claims import plan_claims
-from trading_operator.plan.datastore import plan_datastore
 from trading_operator.plan.decision import plan_component
 from trading_operator.plan.draft import Draft, System
-from trading_operator.plan.graph import component_paths, start_waves
 from trading_operator.plan.hibernation import plan_waking
 from trading_operator.plan.leaving import find_left
 from trading_operator.plan.network import plan_network
@@ -20,14 +18,24 @@ from trading_operator.plan.notes import add_notes, notes_due
 from trading_operator.plan.pausing import withhold
 from trading_operator.plan.prune import Needed, plan_prune
 from trading_operator.plan.recreation import plan_recreations
-from trading_operator.plan.rendering import keep_renderings
 from trading_operator.plan.replacement import abandoned_pods, pods_to_replace
+from trading_operator.plan.rollout.commands import handled_commands
+from trading_operator.plan.rollout.course import Course, set_course
+from trading_operator.plan.rollout.holding import LOOK_AGAIN, held_components, hold_component
+from trading_operator.plan.rollout.records import Records, build_records
+from trading_operator.plan.rollout.telling import plan_dry_run, plan_rollout
 from trading_operator.plan.routes import refuse_shared_routes
 from trading_operator.plan.sealing import seal
-from trading_operator.plan.service import plan_service
 from trading_operator.plan.trading_state import plan_notice, plan_trading_state
 from trading_operator.plan.turns import Turns, take_turns
-from trading_operator.plan.types import Observed, OperandSettings, Plan, Ref, ref_of
+from trading_operator.plan.types import (
+    ComponentPlan,
+    Observed,
+    OperandSettings,
+    Plan,
+    Ref,
+    ref_of,
+)
 
 
 def plan_trading_system(
@@ -40,30 +48,39 @@ def plan_trading_system(
     """Return what should be there now; raises InvalidSpecError when the spec makes no sense."""
     refuse_shared_names(owner, spec)
     refuse_shared_routes(spec.services)
-    system = System(owner, spec, observed, operand)
-    kept = keep_renderings(system, plan_drafts(system))
-    drafts = plan_waking(system, kept.drafts)
-    turns = take_turns(system, drafts, now)
-    # The revision needs no seal: its name tells what is in it.
-    objects = (kept.revision, *map(seal, _objects(system, drafts, turns)))
+    course = set_course(System(owner, spec, observed, operand), now)
+    records = build_records(course)
+    system = course.kept_up.system
+    drafts = plan_waking(system, course.kept_up.drafts)
+    turns = take_turns(system, drafts, now, proven=course.phase is RolloutPhase.PROVEN)
+    # A revision needs no seal: its name tells what is in it.
+    objects = (records.in_force, *map(seal, _objects(system, drafts, turns)))
     written, anew = plan_recreations(objects, observed)
     plan = Plan(
         objects=written,
         recreate=anew,
         generated_secrets=tuple(filter(None, (draft.secret for draft in turns.going))),
-        prune=tuple(dict.fromkeys((*_prune(system, turns, map(ref_of, objects)), *turns.surplus))),
+        verdicts=records.verdicts,
+        prune=tuple(dict.fromkeys((*_prune(system, turns, objects, records), *turns.surplus))),
         replace_pods=(
             *pods_to_replace(observed, turns.startable, drafts),
             *abandoned_pods(observed, turns.staying),
         ),
-        components=tuple(
-            add_notes(system, each.draft, plan_component(each), now) for each in turns.decisions
-        ),
-        revision=kept.digest,
-        rendering=ref_of(kept.revision),
+        components=tuple(_components(course, turns, now)),
+        revision=course.kept_up.digest,
+        rendering=ref_of(records.in_force),
+        rollout=plan_rollout(course),
+        desired_revision=course.wanted.digest,
+        last_good_revision=course.last_good,
+        dry_run=plan_dry_run(course),
+        handled=handled_commands(owner, observed),
+        wants_capacity=course.wants_capacity,
         generation=owner.generation,
         requeue_after=_soonest(
-            notes_due(system, now), *(each.gate.requeue_after for each in turns.decisions)
+            course.look_again,
+            LOOK_AGAIN if course.hold else None,
+            notes_due(system, now),
+            *(each.gate.requeue_after for each in turns.decisions),
         ),
         trading_state=plan_notice(system),
         left=find_left(system, drafts),
@@ -71,21 +88,12 @@ def plan_trading_system(
     return withhold(plan, observed) if spec.paused else plan
 
 
-def plan_drafts(system: System) -> Mapping[str, Draft]:
-    """Return every component as the spec wants it, in start order."""
-    paths = component_paths(system.spec)
-    return {
-        name: _draft(system, name, paths[name])
-        for wave in start_waves(system.spec)
-        for name in wave
-    }
-
-
-def _draft(system: System, name: str, path: str) -> Draft:
-    component = system.components[name]
-    if isinstance(component, Datastore):
-        return plan_datastore(system, component, path)
-    return plan_service(system, component, path)
+def _components(course: Course, turns: Turns, now: datetime) -> Iterator[ComponentPlan]:
+    """Yield what the status says of the components, those of a change that is held among them."""
+    for each in turns.decisions:
+        component = add_notes(course.kept_up.system, each.draft, plan_component(each), now)
+        yield hold_component(course, component)
+    yield from held_components(course)
 
 
 def _soonest(*waits: timedelta | None) -> timedelta | None:
@@ -108,7 +116,9 @@ def _objects(system: System, drafts: Mapping[str, Draft], turns: Turns) -> Itera
             yield manifest
 
 
-def _prune(system: System, turns: Turns, planned: Iterable[Ref]) -> tuple[Ref, ...]:
+def _prune(
+    system: System, turns: Turns, objects: Iterable[Manifest], records: Records
+) -> tuple[Ref, ...]:
     decisions = turns.decisions
     off = system.spec.network.isolation is Isolation.OFF
     needed = Needed(
@@ -119,5 +129,6 @@ def _prune(system: System, turns: Turns, planned: Iterable[Ref]) -> tuple[Ref, .
         replaced=frozenset(each.former for each in decisions if each.former is not None),
         leaving=frozenset() if system.spec.hibernated else frozenset(turns.surplus),
         unwanted=frozenset({"NetworkPolicy"} if off else ()),
+        history=records.needed,
     )
-    return plan_prune(system.owner, system.observed, planned, needed)
+    return plan_prune(system.owner, system.observed, map(ref_of, objects), needed)

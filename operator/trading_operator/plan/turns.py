@@ -41,14 +41,19 @@ class Turns:
         return tuple(each.draft for each in self.decisions if not (each.stops and each.goes))
 
 
-def take_turns(system: System, drafts: Mapping[str, Draft], now: datetime) -> Turns:
-    """Decide for each component whether it starts, changes or stops now."""
+def take_turns(
+    system: System, drafts: Mapping[str, Draft], now: datetime, *, proven: bool
+) -> Turns:
+    """Decide for each component whether it starts, changes or stops now.
+
+    Until the revision is `proven` good nothing is settled: the way back stays short.
+    """
     observed = system.observed
     if system.spec.hibernated:
         stopping = plan_stopping(drafts, observed)
         return Turns(decide_stops(system, drafts, stopping), stopping.delete, stopping.done)
     decisions = tuple(decide(system, draft, drafts, now) for draft in drafts.values())
-    settled = all(_is_as_planned(observed, each) for each in decisions)
+    settled = proven and all(_is_as_planned(observed, each) for each in decisions)
     return Turns(decisions, plan_leaving(system, drafts, settled=settled), settled)
 
 

@@ -21,6 +21,8 @@ __all__ = [
     "WORKLOAD_KINDS",
     "Applied",
     "Block",
+    "Capacity",
+    "ComponentDiff",
     "ComponentPlan",
     "Failure",
     "Finding",
@@ -31,7 +33,12 @@ __all__ = [
     "Owner",
     "Plan",
     "PodFacts",
+    "PodFault",
+    "Quota",
     "Ref",
+    "RevisionState",
+    "RolloutFacts",
+    "RolloutPlan",
     "SecretFacts",
     "SecretRequest",
     "StateNotice",
@@ -54,6 +61,17 @@ def ref_of(manifest: Manifest) -> Ref:
 
 
 @dataclass(frozen=True)
+class PodFault:
+    """A failure that a pod's containers tell of."""
+
+    reason: str  # as the kubelet calls it: ErrImagePull, Error, OOMKilled
+    message: str
+    hard: bool  # it will not pass by itself
+    at: str = ""  # when it happened (RFC 3339), where that is known
+    runs: bool = False  # the program ran and ended: what it needs may have been away
+
+
+@dataclass(frozen=True)
 class PodFacts:
     """What is read of a pod: enough to say what it runs, whether it is ready and why not."""
 
@@ -70,6 +88,12 @@ class PodFacts:
     trading_state: str = ""  # the one that the pod was told of, "" when of none
     template: str = ""  # the StatefulSet's revision that it was made from, "" when of none
     controlled: bool = True  # False: its workload was deleted and left it behind
+    fault: PodFault | None = None
+    ready_since: str = ""  # when `ready` last changed (RFC 3339)
+    started_at: str = ""  # since when its containers run, "" while one does not
+    # Failed probes by kind (Readiness, Liveness, Startup), as the kubelet's events count them.
+    failed_probes: Mapping[str, int] = field(default_factory=dict)
+    probe_words: str = ""  # what the last of them said
 
 
 @dataclass(frozen=True)
@@ -84,13 +108,57 @@ class SecretFacts:
 
 
 @dataclass(frozen=True)
+class RevisionState:
+    """What is written about a revision beside its data, and may change."""
+
+    outcome: str = ""  # Unproven, Good, Failed, Withdrawn; "" when nobody has said
+    adopted: str = ""  # value of the command that adopted its renderings, "" for none
+    retried: str = ""  # value of the command that had it tried again
+    component: str = ""  # by which it failed
+    reason: str = ""
+    message: str = ""  # the component's last words
+    return_to: str = ""  # digest of the revision that a person went back to instead
+    asked: str = ""  # value of the command that asked for it
+
+
+@dataclass(frozen=True)
 class StoredRevision:
     """What was rendered of the whole system at one time, and kept in the cluster."""
 
     name: str
     number: int  # higher for every one that comes into force
-    adopted: str  # value of the command that adopted its renderings, "" for none
     packed: bytes  # its data
+    state: RevisionState = RevisionState()
+
+
+@dataclass(frozen=True)
+class RolloutFacts:
+    """What the last status said of the newest change: times that are nowhere else."""
+
+    phase: str = ""
+    revision: str = ""
+    since: str = ""
+    progressed_at: str = ""
+    ready: int = 0
+    baking_since: str = ""
+    handled: Mapping[str, str] = field(default_factory=dict)  # values of commands
+
+
+@dataclass(frozen=True)
+class Quota:
+    """A ResourceQuota of the namespace: what it allows and what is used of it."""
+
+    name: str
+    hard: Mapping[str, str]
+    used: Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class Capacity:
+    """What the cluster has for new pods."""
+
+    quotas: tuple[Quota, ...] = ()
+    nodes: tuple[Mapping[str, str], ...] | None = None  # allocatable; None: may not be read
 
 
 @dataclass(frozen=True)
@@ -113,6 +181,8 @@ class Observed:
     fixed_classes: frozenset[str] = frozenset()  # StorageClasses whose volumes cannot grow
     waiting_since: Mapping[str, str] = field(default_factory=dict)
     opened: Mapping[str, str] = field(default_factory=dict)  # component -> uid of its claim
+    rollout: RolloutFacts = RolloutFacts()
+    capacity: Capacity | None = None  # None: it was not looked at
 
 
 @dataclass(frozen=True)
@@ -172,6 +242,38 @@ class StateNotice:
 
 
 @dataclass(frozen=True)
+class ComponentDiff:
+    """What a change would do to one component's workload; None where there is none."""
+
+    name: str
+    before: Manifest | None
+    after: Manifest | None
+
+
+@dataclass(frozen=True)
+class RolloutPlan:
+    """Where the change that the spec asks for stands; reasons and texts are for the status."""
+
+    phase: str  # of api.rollout.RolloutPhase
+    desired: str  # revision that the spec asks for
+    kept_up: str  # revision that is kept up
+    last_good: str = ""
+    is_change: bool = False  # there is a good revision that a failed change goes back to
+    by_hand: bool = False  # a person went back
+    hold: Finding | None = None  # why it has not begun
+    component: str = ""  # by which it failed
+    fault: Finding | None = None  # why it failed
+    stays: str = ""  # why it does not go back though it fails, a reason
+    progressed_at: str | None = None
+    ready: int | None = None
+    baking_since: str | None = None
+    good_at: str = ""  # when it is proven good, should nothing fail
+    problems: tuple[Finding, ...] = ()  # what keeps the spec from being carried out
+    warnings: tuple[str, ...] = ()
+    complaint: str = ""  # about a command that cannot be carried out
+
+
+@dataclass(frozen=True)
 class Plan:
     """What should be there. `prune` lists owned children that left the spec."""
 
@@ -185,6 +287,14 @@ class Plan:
     components: tuple[ComponentPlan, ...] = ()
     revision: str = ""
     rendering: Ref | None = None  # where what was rendered is stored
+    # Revisions of which something new is said. Without it nothing else is written.
+    verdicts: tuple[Manifest, ...] = ()
+    rollout: RolloutPlan | None = None  # None: nobody watches, the system sleeps or is paused
+    desired_revision: str = ""
+    last_good_revision: str = ""
+    dry_run: tuple[ComponentDiff, ...] | None = None  # None: nobody asked
+    handled: Mapping[str, str] = field(default_factory=dict)  # values of commands, by name
+    wants_capacity: bool = False  # planned again once quotas and nodes are known
     generation: int = 0  # of the spec that was planned
     requeue_after: timedelta | None = None
     trading_state: StateNotice | None = None

@@ -41,8 +41,13 @@ Check = Callable[[System, Draft], Block | None]
 
 def find_block(system: System, draft: Draft) -> Block | None:
     """Return the first reason why a person must act before the component can start or change."""
+    return next(find_blocks(system, draft), None)
+
+
+def find_blocks(system: System, draft: Draft) -> Iterator[Block]:
+    """Yield every reason why a person must act before the component can start or change."""
     found = (check(system, draft) for check in CHECKS)
-    return next((block for block in found if block is not None), None)
+    return (block for block in found if block is not None)
 
 
 def _name_conflict(system: System, draft: Draft) -> Block | None:
@@ -113,7 +118,8 @@ def _secret_vanished(system: System, draft: Draft) -> Block | None:
 
 def _config_map_missing(system: System, draft: Draft) -> Block | None:
     for name, path in draft.needs.config_maps.items():
-        if name not in system.observed.config_maps:
+        ours = Ref("ConfigMap", name) in system.observed.children  # of a revision that came back
+        if name not in system.observed.config_maps and not ours:
             return Block(
                 CONFIG_MAP_NOT_FOUND,
                 f"{path}: there is no ConfigMap {name}; create it or mend configMapRef",

@@ -26,8 +26,10 @@ IN_A_NAMESPACE = {
     "/pods": {"list", "watch", "patch", "delete"},
     "/secrets": {"get", "create"},
     "events.k8s.io/events": {"create", "patch"},
+    "/events": {"list", "watch"},
+    "/resourcequotas": {"list"},
 }
-OF_THE_CLUSTER = {"storage.k8s.io/storageclasses": {"list"}}
+OF_THE_CLUSTER = {"storage.k8s.io/storageclasses": {"list"}, "/nodes": {"list"}}
 NAMESPACED = {"rbac": {"scope": "namespaced"}, "watchNamespaces": ["desk-a", "desk-b"]}
 SCOPES = [{}, NAMESPACED]
 
@@ -67,7 +69,8 @@ def test_no_rule_has_a_wildcard_or_a_way_to_more_rights(
     assert roles
     for rule in (rule for role in roles for rule in role["rules"]):
         words = {*rule["apiGroups"], *rule["resources"], *rule["verbs"]}
-        assert not words & {"*", "escalate", "bind", "impersonate", "pods/exec", "nodes"}
+        assert not words & {"*", "escalate", "bind", "impersonate", "pods/exec"}
+        assert "nodes" not in rule["resources"] or rule["verbs"] == ["list"]
         assert "nonResourceURLs" not in rule
 
 
@@ -90,7 +93,7 @@ def test_namespaced_scope_without_a_list_watches_the_release_namespace(chart: Ch
 
 
 def test_a_namespaced_install_can_do_without_any_cluster_wide_object(chart: Chart) -> None:
-    rbac = {"scope": "namespaced", "storageClasses": False, "aggregatedRoles": False}
+    rbac = {"scope": "namespaced", "storageClasses": False, "nodes": False, "aggregatedRoles": False}
     manifests = chart.render({"rbac": rbac, "crds": {"create": False}})
     assert all("namespace" in manifest["metadata"] for manifest in manifests)
 

@@ -13,6 +13,7 @@ from trading_operator.plan.stored_revision import pack_data, read_revision
 from trading_operator.plan.trading_system import plan_trading_system
 from trading_operator.plan.types import (
     Applied,
+    Capacity,
     Manifest,
     Observed,
     OperandSettings,
@@ -20,6 +21,7 @@ from trading_operator.plan.types import (
     Plan,
     PodFacts,
     Ref,
+    RolloutFacts,
     SecretFacts,
     ref_of,
 )
@@ -31,8 +33,8 @@ WORKLOADS = ("Deployment", "StatefulSet")
 
 
 def make_spec(**fields: Any) -> TradingSystemSpec:
-    """Parse a spec from its wire form."""
-    return TradingSystemSpec.model_validate(fields)
+    """Parse a spec from its wire form; what serves is proven good at once, unless asked for."""
+    return TradingSystemSpec.model_validate({"rollout": {"bakeTime": "0s"}, **fields})
 
 
 def datastore(name: str = "db", engine: str = "PostgreSQL", **fields: Any) -> dict[str, Any]:
@@ -53,8 +55,13 @@ def service(name: str, *needs: str, **fields: Any) -> dict[str, Any]:
 def plan_for(
     spec: TradingSystemSpec, observed: Observed | None = None, now: datetime = NOW
 ) -> Plan:
-    """Plan a spec for the usual owner."""
-    return plan_trading_system(OWNER, spec, observed or Observed(), now, OPERAND)
+    """Plan a spec for the usual owner, in a cluster with room for it."""
+    return plan_trading_system(OWNER, spec, with_room(observed or Observed()), now, OPERAND)
+
+
+def with_room(observed: Observed) -> Observed:
+    """Return what was observed with quotas and nodes that are known, and no limit."""
+    return replace(observed, capacity=observed.capacity or Capacity())
 
 
 def objects_of(plan: Plan, kind: str) -> dict[str, Manifest]:
@@ -94,6 +101,7 @@ class World:
     pods: dict[str, PodFacts] = field(default_factory=dict)
     secrets: dict[str, SecretFacts] = field(default_factory=dict)
     waiting_since: dict[str, str] = field(default_factory=dict)
+    rollout: RolloutFacts = RolloutFacts()
     written: list[Ref] = field(default_factory=list)
 
     def observe(self, **changes: Any) -> Observed:
@@ -108,13 +116,15 @@ class World:
             ),
             secrets=dict(self.secrets),
             waiting_since=dict(self.waiting_since),
+            rollout=self.rollout,
+            capacity=Capacity(),
         )
         return replace(seen, **changes)
 
     def apply(self, plan: Plan) -> Applied:
         """Write a plan."""
         self.written = []
-        for manifest in plan.objects:
+        for manifest in (*plan.verdicts, *plan.objects):
             self._write(manifest)
         for ref in plan.prune:
             gone = self.children.pop(ref)
@@ -130,6 +140,7 @@ class World:
         self.waiting_since = {
             c.name: c.waiting_since for c in plan.components if c.waiting_since is not None
         }
+        self.rollout = _facts(plan)
         return Applied(plan, dict(self.children))
 
     def _write(self, manifest: Manifest) -> None:
@@ -170,6 +181,21 @@ class World:
             if not self.written and not plan.replace_pods and not plan.prune:
                 return plan
         raise AssertionError(f"not settled after {rounds} passes: {self.written}")
+
+
+def _facts(plan: Plan) -> RolloutFacts:
+    """Return what the next plan reads of the status of this one."""
+    told = plan.rollout
+    if told is None:
+        return RolloutFacts(revision=plan.revision, handled=plan.handled)
+    return RolloutFacts(
+        phase=told.phase,
+        revision=plan.revision,
+        progressed_at=told.progressed_at or "",
+        ready=told.ready or 0,
+        baking_since=told.baking_since or "",
+        handled=plan.handled,
+    )
 
 
 def make_pod(component: str, revision: str, ready: bool = True, **facts: Any) -> PodFacts:

@@ -11,7 +11,7 @@ from integration.full_system import build_full_system, fields_that_are_not_set
 from trading_operator.api.trading_system import TradingSystemSpec
 from trading_operator.manifests.pod_bounds import is_within_bounds
 from trading_operator.plan.draft import System
-from trading_operator.plan.trading_system import plan_drafts
+from trading_operator.plan.drafts import plan_drafts
 from trading_operator.plan.types import Manifest, Observed, SecretFacts
 from unit.operator_pure.systems import (
     OPERAND,

@@ -65,6 +65,8 @@ def test_a_start_is_told_component_by_component() -> None:
         "Stalled": "False",
         "Degraded": "False",
         "ImagesPinned": "True",
+        "Validated": "True",
+        "RolledBack": "False",
     }
 
     world.run_pods()
@@ -85,6 +87,8 @@ def test_a_settled_system_is_ready_and_says_so_in_every_condition() -> None:
         "Stalled": "False",
         "Degraded": "False",
         "ImagesPinned": "True",
+        "Validated": "True",
+        "RolledBack": "False",
     }
     assert [(line["ready"], line["desired"]) for line in status["components"]] == [(1, 1), (1, 1)]
 
@@ -312,6 +316,8 @@ def test_an_invalid_spec_stalls_with_field_and_mend_and_keeps_what_is_known() ->
         "Stalled": "True",
         "Degraded": "False",
         "ImagesPinned": "True",
+        "Validated": "True",
+        "RolledBack": "False",
     }
     assert _condition(invalid, "Stalled")["message"] == "datastores[2].version: unknown; use 17"
     assert invalid["components"] == status["components"]

@@ -231,7 +231,9 @@ def test_a_volume_that_left_the_spec_counts_as_opened_when_it_returns() -> None:
     world.children[DATA]["status"] = {"phase": "Bound"}
     plan = plan_for(STORE, world.observe())
     assert plan.generated_secrets == ()
-    assert _block(plan).reason == "CredentialsLost"
+    store = next(each for each in plan.components if each.name == "db")
+    assert store.block is not None
+    assert store.block.reason == "CredentialsLost"
 
 
 CYCLE = [service("a", "b"), service("b", "a")]

@@ -156,8 +156,8 @@ def test_a_secret_that_is_away_is_no_other_secret() -> None:
     away = plan_for(_spec(env=env), world.observe(secrets={}))
     assert (away.revision, away.objects[0]) == (before.revision, before.objects[0])
     changed = plan_for(_spec(env=env, image="app:2"), world.observe(secrets={}))
-    assert changed.revision != before.revision
-    rolled = plan_for(_spec(env=env), world.observe(secrets=other))
+    assert changed.desired_revision != before.revision == changed.revision
+    rolled = plan_for(_spec(env=env), world.observe(secrets={**world.secrets, **other}))
     assert _revisions(rolled)["app"] != _revisions(before)["app"]
 
 
@@ -235,6 +235,7 @@ CHANGES: dict[str, Any] = {
     "hibernated": True,
     "tradingState": "Halted",
     "deletion": {"volumes": "Delete"},
+    "rollout": {"bakeTime": "5m"},
     "network": {"isolation": "Off"},
 }
 # What the operator itself decides about a change; a component's name makes it another one.

@@ -1,11 +1,12 @@
 """While components change one after another: what runs keeps what it uses."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from trading_operator.api.trading_system import TradingSystemSpec
-from trading_operator.plan.types import Manifest, Observed, Plan, Ref
+from trading_operator.plan.types import Manifest, Observed, Plan, Ref, SecretFacts
 from unit.operator_pure.systems import (
     World,
     component_names,
@@ -104,9 +105,26 @@ def test_a_blocked_components_new_port_leaves_its_old_one_open() -> None:
 
     world = World()
     world.settle(spec(8000))
-    plan = plan_for(spec(9000, env=NEEDS_SECRET), world.observe())
+    # It was there when the change began, and is gone when the component's turn has come.
+    world.secrets["broker"] = SecretFacts("broker", frozenset({"key"}), "digest")
+    changed = spec(9000, env=NEEDS_SECRET)
+    begun = plan_for(changed, world.observe())
+    world.apply(replace(begun, objects=begun.objects[:1]))
+    plan = plan_for(changed, world.observe(secrets={}))
     assert _peers(plan, "a", "ingress") == {("b", 8000), ("b", 9000)}
     assert _peers(plan, "b", "egress") == {("a", 8000), ("a", 9000)}
+
+
+def test_a_change_that_has_not_begun_opens_no_port() -> None:
+    def spec(port: int, **fields: Any) -> TradingSystemSpec:
+        ports = [{"name": "http", "port": port}]
+        return make_spec(services=[service("a", ports=ports, **fields), service("b", "a")])
+
+    world = World()
+    world.settle(spec(8000))
+    plan = plan_for(spec(9000, env=NEEDS_SECRET), world.observe())
+    assert _peers(plan, "a", "ingress") == {("b", 8000)}
+    assert _peers(plan, "b", "egress") == {("a", 8000)}
 
 
 def test_an_edge_that_somebody_opened_by_hand_is_closed_though_a_component_is_sick() -> None:

@@ -1,0 +1,28 @@
+"""Watches Events: the API server keeps no cache of them, and sends no bookmarks."""
+
+import random
+import time
+
+from trading_operator.kube.errors import ApiError
+from trading_operator.kube.informer import GONE, Informer
+
+# The server ends the watch itself, before its silence could mean that it is dead.
+WATCH_SECONDS = (40, 70)
+
+
+class EventInformer(Informer):
+    """A watch that is long silent when all is well."""
+
+    async def _watch(self) -> None:
+        await super()._watch()
+        self._heard = time.monotonic()
+
+    async def _recover(self, error: ApiError) -> None:
+        if error.status == GONE and self._gone:
+            # Nothing happened for so long that nobody knows the version any more.
+            self._gone = 0
+        await super()._recover(error)
+
+    def _watch_params(self, **more: str) -> dict[str, str]:
+        seconds = str(random.randint(*WATCH_SECONDS))
+        return super()._watch_params(**{"timeoutSeconds": seconds, **more})

@@ -1,0 +1,44 @@
+"""The times of a change: when it last made progress, and since when all of it serves."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from trading_operator.api.rollout import RolloutPhase
+from trading_operator.plan.rollout.faults import moment_or
+from trading_operator.plan.types import RolloutFacts
+
+
+@dataclass(frozen=True)
+class Clock:
+    """The times of a change as the last status told them, and as they are now."""
+
+    progressed_at: datetime
+    ready: int
+    baking_since: datetime | None
+
+
+def read_clock(before: RolloutFacts, revision: str, ready: int, of: int, now: datetime) -> Clock:
+    """Return the times of a change of which `ready` of `of` components serve now.
+
+    What an earlier change's status says is no time of this one.
+    """
+    ours = before.revision == revision and before.phase in _UNDER_WAY
+    progressed = moment_or(before.progressed_at, now) if ours else now
+    known = before.ready if ours else 0
+    if ready > known:
+        progressed = now
+    baking = None
+    if ready == of:
+        baking = moment_or(before.baking_since, now) if ours else now
+    return Clock(progressed, max(ready, known), baking)
+
+
+def time_left(since: datetime | None, time: timedelta, now: datetime) -> timedelta | None:
+    """Return how much of a time is left; None while it has not begun."""
+    return None if since is None else max(timedelta(), since + time - now)
+
+
+# While the next change is held, the one before it may be under way.
+_UNDER_WAY = frozenset(
+    {RolloutPhase.HELD.value, RolloutPhase.ROLLING_OUT.value, RolloutPhase.BAKING.value}
+)

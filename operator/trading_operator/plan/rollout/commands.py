@@ -1,0 +1,89 @@
+"""One-shot commands about changes: annotations whose value is echoed when it was handled."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+from trading_operator.manifests.metadata import Owner
+from trading_operator.plan.draft import System
+from trading_operator.plan.rollout.ledger import REFUSED, Ledger, Outcome
+from trading_operator.plan.types import Observed, RevisionState, StoredRevision
+
+RETRY = "retry"
+ROLLBACK_TO = "rollback-to"
+APPROVE = "approve"
+SKIP_BACKUP = "skip-backup-once"
+DRY_RUN = "dry-run"
+HANDLED = (RETRY, ROLLBACK_TO, APPROVE, SKIP_BACKUP, DRY_RUN)
+
+
+@dataclass(frozen=True)
+class Command:
+    """A command that nobody has handled yet, or what is wrong with it."""
+
+    state: RevisionState
+    problem: str = ""
+
+
+def carry_out(system: System, ledger: Ledger, digest: str, state: RevisionState) -> Command:
+    """Return the state of the revision that the spec asks for, after a person's commands."""
+    retry = _fresh(system, ledger, RETRY)
+    if retry and state.outcome in REFUSED:
+        return Command(
+            RevisionState(Outcome.UNPROVEN, state.adopted, retried=retry, asked=state.asked)
+        )
+    back = _fresh(system, ledger, ROLLBACK_TO)
+    return _roll_back(ledger, digest, state, back) if back else Command(state)
+
+
+def handled_commands(owner: Owner, observed: Observed) -> Mapping[str, str]:
+    """Return the values that are echoed: of a command that was taken back, the last one."""
+    asked = {name: owner.commands[name] for name in HANDLED if owner.commands.get(name)}
+    return {**observed.rollout.handled, **asked}
+
+
+def names_revision(system: System, command: str, digest: str) -> bool:
+    """Tell whether a command names a revision: what it allows is never another one."""
+    return _digest(system.owner.name, system.owner.commands.get(command, "")) == digest
+
+
+def _fresh(system: System, ledger: Ledger, command: str) -> str:
+    """Return a command's value if it was not handled before, else nothing."""
+    value = system.owner.commands.get(command, "")
+    known = {system.observed.rollout.handled.get(command, "")}
+    for each in ledger.stored:
+        known |= {each.state.retried if command == RETRY else each.state.asked}
+    return "" if value in known else value
+
+
+def _roll_back(ledger: Ledger, digest: str, state: RevisionState, value: str) -> Command:
+    wanted = _digest(ledger.owner.name, value)
+    target = _find(ledger, wanted)
+    if target is None:
+        known = ", ".join(ledger.digest_of(each) for each in ledger.stored) or "none"
+        return Command(state, f"rollback-to names {value}, which is not kept (there is {known})")
+    found = ledger.digest_of(target)
+    if found == digest:
+        return Command(_forward(state, value))
+    if target.state.outcome != Outcome.GOOD:
+        told = target.state.outcome or "not proven"
+        return Command(state, f"rollback-to names {value}, which is {told}, not Good")
+    return Command(
+        replace(state, outcome=Outcome.WITHDRAWN, return_to=found, asked=value, message="")
+    )
+
+
+def _forward(state: RevisionState, value: str) -> RevisionState:
+    """Roll forward to what the spec asks for."""
+    if state.outcome not in REFUSED:
+        return replace(state, asked=value)
+    return RevisionState(Outcome.UNPROVEN, state.adopted, state.retried, asked=value)
+
+
+def _find(ledger: Ledger, wanted: str) -> StoredRevision | None:
+    by_number = (each for each in ledger.stored if str(each.number) == wanted)
+    return ledger.find(wanted) or next(by_number, None)
+
+
+def _digest(system: str, value: str) -> str:
+    """Return the digest of a revision that may be named as its object is."""
+    return value.removeprefix(f"{system}-")
