@@ -307,7 +307,11 @@ def test_in_namespaced_scope_no_secret_of_another_namespace_can_be_read(
 def test_without_the_read_of_storage_classes_a_wrong_one_shows_as_a_pending_claim(
     namespace: Namespace, operators: Operators, control_plane: ClusterHandle
 ) -> None:
-    grant_rights(namespace, control_plane.bin_dir / "helm", "--set=rbac.storageClasses=false,rbac.nodes=false")
+    grant_rights(
+        namespace,
+        control_plane.bin_dir / "helm",
+        "--set=rbac.storageClasses=false,rbac.nodes=false",
+    )
     _revoke_cluster_role(namespace)
     replica = operators.start_leading()
     store = {"name": "db", "engine": "Redis", "storage": {"size": "1Gi"}}

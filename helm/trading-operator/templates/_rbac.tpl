@@ -62,7 +62,7 @@ claim is ever deleted, and a Secret is read by name only: there is no list of al
   resources: [storageclasses]
   verbs: [list]
 {{- end }}
-{{- if .Values.rbac.nodes }}
+{{- if dig "nodes" .Values.rbac.storageClasses .Values.rbac }}
 - apiGroups: [""]
   resources: [nodes]
   verbs: [list]

@@ -138,3 +138,6 @@ class RolloutStatus(Model):
     message: Annotated[str, Field(max_length=WORDS_LENGTH)] | None = Field(
         None, description="Why the change waits or went back, for people."
     )
+    complaint: Annotated[str, Field(max_length=WORDS_LENGTH)] | None = Field(
+        None, description="What is wrong with the last command, for people."
+    )

@@ -19,7 +19,7 @@ from trading_operator.kube.finalizer import leaves_orphans, namespace_ends
 from trading_operator.kube.read import key_of, read_observed
 from trading_operator.manifests.volume_claim import CLAIM_KIND
 from trading_operator.observe.deletion import deadline_message, deletion_status
-from trading_operator.observe.events import WARNING, EventText
+from trading_operator.observe.event_text import WARNING, EventText
 from trading_operator.plan.deletion import (
     LOOK_AGAIN,
     plan_ending,

@@ -15,7 +15,7 @@ from trading_operator.kube.access import Kube
 from trading_operator.kube.apply import apply_plan
 from trading_operator.kube.finalizer import has_finalizer, keep_finalizer, namespace_ends
 from trading_operator.kube.read import key_of, read_capacity, read_observed, read_revisions
-from trading_operator.observe.events import EventText
+from trading_operator.observe.event_text import EventText
 from trading_operator.observe.rolling import rolling_events
 from trading_operator.observe.trading_system import trading_system_status
 from trading_operator.plan.deletion import needs_ordered_stop

@@ -14,7 +14,7 @@ from trading_operator.kube.errors import ApiError, NotLeadingError
 from trading_operator.kube.resources import EVENTS
 from trading_operator.kube.transport import MERGE_PATCH, Call, Transport
 from trading_operator.metrics import Metrics
-from trading_operator.observe.events import EventText
+from trading_operator.observe.event_text import EventText
 
 REPORTER = "tradingoperator.io/trading-operator"
 WAITING = 1000

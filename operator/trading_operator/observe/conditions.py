@@ -39,7 +39,7 @@ class Picture:
 
     spec: TradingSystemSpec
     lines: Sequence[ComponentStatus]
-    serving: Mapping[str, bool]  # whether any pod of a component serves
+    serving: Mapping[str, bool]  # whether any pod of a component that is kept up serves
     failures: Sequence[Failure]  # refused writes that are no component's workload
     findings: Sequence[Finding]
     left: Sequence[str] = ()  # components that left the spec and have not ended
@@ -65,7 +65,7 @@ def _available(picture: Picture) -> Verdict:
     idle = [
         line.name
         for line in picture.lines
-        if not picture.serving[line.name] and line.name not in dispensable
+        if not picture.serving.get(line.name, True) and line.name not in dispensable
     ]
     if not idle:
         return Verdict(reasons.AVAILABLE, True, reasons.SERVING, "every needed component serves")

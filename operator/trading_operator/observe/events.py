@@ -1,30 +1,18 @@
 """Events: once per change, told from two statuses."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from trading_operator.api import reasons
 from trading_operator.api.trading_system import ComponentState, TradingState
-
-NORMAL = "Normal"
-WARNING = "Warning"
+from trading_operator.observe.event_text import NORMAL, WARNING, EventText
+from trading_operator.observe.rollout_events import rollout_events
 
 _TROUBLE = frozenset({ComponentState.BLOCKED.value, ComponentState.DEGRADED.value})
 _FAILING_STARTS = frozenset({reasons.IMAGE_PULL_FAILED, reasons.CONTAINER_FAILED})
 _RECOVERED = "Recovered"
 # Somebody switched the system: told once, by one condition of those that say it.
 _SWITCHED = {reasons.RECONCILING: (reasons.PAUSED,), reasons.AVAILABLE: (reasons.HIBERNATED,)}
-
-
-@dataclass(frozen=True)
-class EventText:
-    """What an Event says; `component` is empty for the system as a whole."""
-
-    type: str
-    reason: str
-    message: str
-    component: str = ""
 
 
 def events_between(
@@ -39,6 +27,7 @@ def events_between(
         *_component_events(before, current),
         *_condition_events(before, current),
         *_trading_state_events(before, current),
+        *rollout_events(before, current),
     ]
 
 

@@ -6,7 +6,7 @@ from typing import Any
 from trading_operator.api.reasons import ROLLING_COMPONENT
 from trading_operator.manifests.compare import Item, Path, describe_path, find_differences
 from trading_operator.manifests.metadata import REVISION_ANNOTATION, VERSION, Manifest
-from trading_operator.observe.events import NORMAL, EventText
+from trading_operator.observe.event_text import NORMAL, EventText
 from trading_operator.plan.types import Applied, Observed
 
 _NAMED_FIELDS = 6

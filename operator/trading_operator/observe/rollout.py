@@ -15,7 +15,7 @@ from trading_operator.api.rollout import (
 from trading_operator.observe.rolling import describe_change
 from trading_operator.observe.verdict import Verdict, shorten
 from trading_operator.plan.gating import format_time
-from trading_operator.plan.types import ComponentDiff, Finding, Plan, RolloutPlan
+from trading_operator.plan.types import ComponentDiff, Plan, RolloutPlan
 
 _CREATE, _UPDATE, _REMOVE, _KEEP = "Create", "Update", "Remove", "Keep"
 _BACK = frozenset({RolloutPhase.ROLLING_BACK, RolloutPhase.ROLLED_BACK})
@@ -39,12 +39,13 @@ def rollout_status(
         baking_since=plan.baking_since,
         component=plan.component or None,
         message=words[:WORDS_LENGTH] if words else None,
+        complaint=plan.complaint[:WORDS_LENGTH] or None,
     )
 
 
 def _words(plan: RolloutPlan) -> str:
     said = plan.hold or plan.fault
-    return plan.complaint or ("" if said is None else said.message)
+    return "" if said is None else said.message
 
 
 def dry_run_status(plan: Plan) -> DryRun | None:
@@ -177,10 +178,3 @@ def _stay_message(plan: RolloutPlan) -> str:
         reasons.STAYS_AS_IT_IS: "rollout.onFailure is Stay: edit the spec; it is tried on",
     }
     return f"{why.get(plan.stays, plan.stays)}. {failure_words(plan)}"
-
-
-def complaint_of(plan: RolloutPlan | None) -> Finding | None:
-    """Return what is wrong with a command."""
-    if plan is None or not plan.complaint:
-        return None
-    return Finding(reasons.COMMAND_REFUSED, plan.complaint)

@@ -107,7 +107,7 @@ def _picture(
     return Picture(
         spec=spec,
         lines=lines,
-        serving={component.name: serves(observed, component) for component in components},
+        serving={each.name: serves(observed, each) for each in components if not each.held},
         failures=[failure for failure in applied.failures if failure.ref not in own],
         findings=[finding for component in components for finding in component.findings],
         left=applied.plan.left,

@@ -220,6 +220,7 @@ class ComponentPlan:
     enough: int | None = None  # pods with which it counts as Ready; None: all that are desired
     notes: tuple[Finding, ...] = ()  # to be said though it is Ready; no reason: nothing is amiss
     claim: Ref | None = None  # of a datastore's volume
+    held: bool = False  # a change would add it, and has not begun
 
 
 def told_state(file: Manifest) -> str:

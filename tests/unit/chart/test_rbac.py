@@ -93,7 +93,12 @@ def test_namespaced_scope_without_a_list_watches_the_release_namespace(chart: Ch
 
 
 def test_a_namespaced_install_can_do_without_any_cluster_wide_object(chart: Chart) -> None:
-    rbac = {"scope": "namespaced", "storageClasses": False, "nodes": False, "aggregatedRoles": False}
+    rbac = {
+        "scope": "namespaced",
+        "storageClasses": False,
+        "nodes": False,
+        "aggregatedRoles": False,
+    }
     manifests = chart.render({"rbac": rbac, "crds": {"create": False}})
     assert all("namespace" in manifest["metadata"] for manifest in manifests)
 

@@ -101,7 +101,7 @@ class World:
     pods: dict[str, PodFacts] = field(default_factory=dict)
     secrets: dict[str, SecretFacts] = field(default_factory=dict)
     waiting_since: dict[str, str] = field(default_factory=dict)
-    rollout: RolloutFacts = RolloutFacts()
+    rollout: RolloutFacts = field(default_factory=RolloutFacts)
     written: list[Ref] = field(default_factory=list)
 
     def observe(self, **changes: Any) -> Observed:

@@ -6,7 +6,7 @@ from typing import Any
 from trading_operator.kube import events as events_module
 from trading_operator.kube.events import EventPoster
 from trading_operator.metrics import Metrics
-from trading_operator.observe.events import EventText
+from trading_operator.observe.event_text import EventText
 from unit.operator_runtime.objects import build_body
 from unit.operator_runtime.scripted_server import ScriptedServer, answer_error, answer_json
 from unit.operator_runtime.waiting import until

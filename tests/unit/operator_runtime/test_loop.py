@@ -26,7 +26,7 @@ from trading_operator.kube.transport import Transport
 from trading_operator.kube.work_queue import WorkQueue
 from trading_operator.log_format import JsonFormatter
 from trading_operator.metrics import Metrics
-from trading_operator.observe.events import EventText
+from trading_operator.observe.event_text import EventText
 from trading_operator.plan.types import InvalidSpecError
 from unit.operator_runtime.objects import build_body, build_config_map
 from unit.operator_runtime.scripted_server import ScriptedServer

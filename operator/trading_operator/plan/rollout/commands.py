@@ -35,9 +35,14 @@ def carry_out(system: System, ledger: Ledger, digest: str, state: RevisionState)
     return _roll_back(ledger, digest, state, back) if back else Command(state)
 
 
-def handled_commands(owner: Owner, observed: Observed) -> Mapping[str, str]:
-    """Return the values that are echoed: of a command that was taken back, the last one."""
+def handled_commands(owner: Owner, observed: Observed, problem: str) -> Mapping[str, str]:
+    """Return the values that are echoed: of a command that was taken back, the last one.
+
+    One that cannot be carried out is none of them; it is complained about for as long as it stands.
+    """
     asked = {name: owner.commands[name] for name in HANDLED if owner.commands.get(name)}
+    if problem:
+        asked.pop(ROLLBACK_TO, None)
     return {**observed.rollout.handled, **asked}
 
 

@@ -35,5 +35,6 @@ def held_components(course: Course) -> Iterator[ComponentPlan]:
             desired=draft.desired,
             block=problem or Block(course.hold.reason, "not made: the change has not begun"),
             findings=draft.findings,
+            held=True,
             claim=None if draft.claim is None else ref_of(draft.claim),
         )

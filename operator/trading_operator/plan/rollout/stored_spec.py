@@ -18,9 +18,7 @@ from trading_operator.manifests.metadata import Owner
 from trading_operator.manifests.quantity import parse_quantity
 
 # Fields of the system that no revision decides.
-SWITCHES = frozenset(
-    {"paused", "hibernated", "trading_state", "deletion", "rollout", "network"}
-)
+SWITCHES = frozenset({"paused", "hibernated", "trading_state", "deletion", "rollout", "network"})
 # Fields of a component that stay as the spec of today says.
 SCALES = frozenset({"replicas", "autoscaling", "disruption_budget", "storage"})
 _SCALES_ON_THE_WIRE = frozenset({"replicas", "autoscaling", "disruptionBudget", "storage"})

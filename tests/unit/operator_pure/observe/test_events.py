@@ -2,7 +2,8 @@
 
 from typing import Any
 
-from trading_operator.observe.events import EventText, events_between
+from trading_operator.observe.event_text import EventText
+from trading_operator.observe.events import events_between
 
 
 def _status(

@@ -5,7 +5,8 @@ from typing import Any
 
 from trading_operator.api.trading_system import TradingSystemSpec
 from trading_operator.observe.deletion import deletion_status
-from trading_operator.observe.events import EventText, events_between
+from trading_operator.observe.event_text import EventText
+from trading_operator.observe.events import events_between
 from trading_operator.observe.trading_system import trading_system_status
 from trading_operator.plan.types import Block, Ref
 from unit.operator_pure.systems import NOW, OWNER, World, make_spec, plan_for, service

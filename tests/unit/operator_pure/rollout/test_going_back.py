@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from trading_operator.plan.types import PodFault
+from trading_operator.plan.types import PodFault, SecretFacts
 from unit.operator_pure.rollout.worlds import ABSENT, BUSY, CRASH, Desk, desk
 from unit.operator_pure.systems import later, make_spec, service
 
@@ -229,7 +229,7 @@ def test_a_program_that_hangs_is_seen_by_its_liveness_though_it_still_counts_as_
     spec = _probed(image="a:2", liveness=live)
     world.run(spec, 20)
     pod = world.world.pods["a"]
-    hung = {"started_at": _time(0), "failed_probes": {"Liveness": 3}, "probe_words": "timeout"}
+    hung: Any = {"started_at": _time(0), "failed_probes": {"Liveness": 3}, "probe_words": "timeout"}
     world.world.pods["a"] = replace(pod, **hung)
     assert world.step(spec, 0).rollout.fault is not None  # type: ignore[union-attr]
 
@@ -258,8 +258,6 @@ def test_the_outage_of_an_unchanged_dependency_is_no_lack_of_progress(settled: D
 
 
 def test_what_only_a_secret_changed_is_reported_and_never_undone() -> None:
-    from trading_operator.plan.types import SecretFacts
-
     env = [{"name": "KEY", "secretKeyRef": {"name": "broker", "key": "key"}}]
     spec = make_spec(services=[service("a", env=env)], rollout={"bakeTime": "60s"})
     world = Desk()

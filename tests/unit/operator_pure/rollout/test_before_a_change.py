@@ -1,0 +1,264 @@
+"""What a change waits for before it begins, and what a person may do about one."""
+
+from typing import Any
+
+import pytest
+
+from trading_operator.plan.types import Capacity, Quota
+from unit.operator_pure.rollout.worlds import Desk, desk
+from unit.operator_pure.systems import datastore, make_spec, service
+
+BROKER = [{"name": "K", "secretKeyRef": {"name": "broker", "key": "key"}}]
+
+
+@pytest.fixture
+def settled() -> Desk:
+    world = Desk()
+    world.settle(desk("1"))
+    return world
+
+
+def _digest(world: Desk, spec: Any) -> str:
+    return world.plan(spec).desired_revision
+
+
+@pytest.mark.acceptance("C56", "C57")
+def test_a_change_that_cannot_be_carried_out_touches_nothing_and_names_everything(
+    settled: Desk,
+) -> None:
+    spec = make_spec(
+        datastores=[datastore()],
+        services=[
+            service("feed", "db", image="Feed:2", env=BROKER),
+            service("strategy", "feed", "db", image="strategy:2", env=BROKER),
+            service("added", image="added:2", env=BROKER),
+        ],
+        configs=[{"name": "c", "configMapRef": "absent"}],
+        rollout={"bakeTime": "60s"},
+    )
+    settled.run(spec)
+    assert settled.images()["strategy"] == "strategy:1"
+    assert "added" not in settled.images()
+    validated = settled.condition("Validated")
+    assert (validated["status"], validated["reason"]) == ("False", "ValidationFailed")
+    for said in ("feed: ", "strategy: ", "added: ", "Secret broker", "Feed:2 is no image name"):
+        assert said in validated["message"]
+    assert settled.condition("Stalled")["status"] == "True"
+    assert settled.condition("Available")["status"] == "True"
+    lines = {line["name"]: line for line in settled.status["components"]}
+    assert (lines["added"]["state"], lines["added"]["reason"]) == ("Blocked", "SecretNotFound")
+    assert (lines["feed"]["state"], lines["feed"]["reason"]) == ("Blocked", "SecretNotFound")
+    assert settled.status["rollout"]["phase"] == "Held"
+    assert settled.status["revision"] != settled.status["desiredRevision"]
+    assert settled.world.written == []
+
+
+@pytest.mark.acceptance("C58")
+def test_a_quota_without_room_holds_a_change_and_says_how_much_is_missing(settled: Desk) -> None:
+    quota = Quota(
+        "desk", {"requests.cpu": "2", "pods": "9"}, {"requests.cpu": "1500m", "pods": "3"}
+    )
+    big = {"requests": {"cpu": "600m"}}
+    held = settled.step(desk("2", resources=big), capacity=Capacity((quota,)))
+    assert held.rollout is not None
+    assert held.rollout.hold is not None
+    assert "requests.cpu 0.6 more, and ResourceQuota desk has 0.5 left" in held.rollout.hold.message
+    small = {"requests": {"cpu": "400m"}}
+    assert (
+        settled.step(desk("2", resources=small), capacity=Capacity((quota,))).rollout.hold is None
+    )  # type: ignore[union-attr]
+
+
+@pytest.mark.acceptance("C58")
+def test_a_pod_that_fits_on_no_node_of_now_is_warned_of_and_tried(settled: Desk) -> None:
+    nodes = ({"cpu": "8", "memory": "16Gi"},)
+    big = {"requests": {"cpu": "9"}}
+    plan = settled.step(desk("2", resources=big), capacity=Capacity((), nodes))
+    assert plan.rollout is not None
+    assert plan.rollout.hold is None
+    validated = settled.condition("Validated")
+    assert (validated["status"], validated["reason"]) == ("True", "Warnings")
+    assert "no node of now has room for cpu 9" in validated["message"]
+
+
+@pytest.mark.acceptance("X14", "X17")
+@pytest.mark.parametrize(
+    ("store", "said"),
+    [
+        (
+            datastore(
+                parameters={
+                    "shared_buffers": "512MB",
+                    "max_connections": "200",
+                    "work_mem": "8MB",
+                },
+                resources={"limits": {"memory": "2Gi"}},
+            ),
+            "2112 MiB",
+        ),
+        (
+            datastore(
+                "cache",
+                "Redis",
+                parameters={"maxmemory": "2gb"},
+                resources={"limits": {"memory": "2Gi"}},
+            ),
+            "maxmemory: 2gb",
+        ),
+    ],
+)
+def test_parameters_that_may_not_fit_are_warned_of(store: dict[str, Any], said: str) -> None:
+    world = Desk()
+    services = [service("a", store["name"])]
+    world.settle(make_spec(datastores=[{**store, "parameters": {}}], services=services))
+    world.step(make_spec(datastores=[store], services=services))
+    assert said in world.condition("Validated")["message"]
+    assert world.condition("Validated")["status"] == "True"
+
+
+def test_nothing_is_looked_up_for_a_change_that_is_held_anyway(settled: Desk) -> None:
+    manual = desk("2", rollout={"approval": "Manual"})
+    assert not settled.plan(manual, capacity=None).wants_capacity
+    plan = settled.plan(desk("2"), capacity=None)
+    assert plan.wants_capacity
+    assert plan.revision != plan.desired_revision
+
+
+def test_a_change_waits_for_the_approval_of_exactly_its_revision(settled: Desk) -> None:
+    spec = desk("2", rollout={"approval": "Manual"})
+    settled.run(spec)
+    assert settled.condition("Ready")["reason"] == "WaitingForApproval"
+    digest = _digest(settled, spec)
+    assert f"tradingoperator.io/approve={digest}" in settled.condition("Ready")["message"]
+    settled.commands = {"approve": "another"}
+    settled.run(spec)
+    assert settled.images()["feed"] == "feed:1"
+    settled.commands = {"approve": digest}
+    settled.run(spec, 200)
+    assert settled.images()["feed"] == "feed:2"
+    assert settled.status["handled"]["approve"] == digest
+    # The next one waits again.
+    settled.run(desk("3", rollout={"approval": "Manual"}))
+    assert settled.images()["feed"] == "feed:2"
+
+
+@pytest.mark.acceptance("C61")
+def test_a_change_without_its_backup_does_not_begin_unless_somebody_takes_the_risk_once(
+    settled: Desk,
+) -> None:
+    spec = desk("2", rollout={"backupBefore": "nightly"})
+    settled.run(spec)
+    ready = settled.condition("Ready")
+    assert ready["reason"] == "BackupNotTaken"
+    assert settled.images()["feed"] == "feed:1"
+    settled.commands = {"skip-backup-once": _digest(settled, spec)}
+    settled.settle(spec)
+    assert settled.images()["feed"] == "feed:2"
+    settled.run(desk("3", rollout={"backupBefore": "nightly"}))
+    assert settled.condition("Ready")["reason"] == "BackupNotTaken"
+
+
+def test_a_dry_run_says_what_would_become_of_each_component_and_changes_nothing(
+    settled: Desk,
+) -> None:
+    spec = make_spec(
+        datastores=[datastore()],
+        services=[service("feed", "db", image="feed:2"), service("added")],
+        rollout={"bakeTime": "60s"},
+    )
+    settled.commands = {"dry-run": "monday"}
+    settled.run(spec)
+    assert settled.world.written == []
+    changes = {each["name"]: each for each in settled.status["dryRun"]["changes"]}
+    assert {name: each["action"] for name, each in changes.items()} == {
+        "db": "Keep",
+        "feed": "Update",
+        "added": "Create",
+        "strategy": "Remove",
+    }
+    assert changes["feed"]["message"] == "image feed:1 -> feed:2"
+    assert settled.status["handled"]["dryRun"] == "monday"
+    settled.commands = {}
+    settled.settle(spec)
+    assert "dryRun" not in settled.status
+    assert set(settled.images()) == {"db", "feed", "added"}
+
+
+def test_a_person_goes_back_to_any_good_revision_and_forward_again(settled: Desk) -> None:
+    first = settled.status["revision"]
+    settled.settle(desk("2"))
+    settled.settle(desk("3"))
+    third = settled.status["revision"]
+    settled.commands = {"rollback-to": first}
+    settled.run(desk("3"), 200)
+    assert settled.images()["feed"] == "feed:1"
+    assert settled.condition("Ready")["reason"] == "RolledBackByHand"
+    assert settled.status["revision"] == first
+    assert settled.world.written == []
+    settled.commands = {"rollback-to": f"momentum-{third}"}
+    settled.run(desk("3"), 200)
+    assert settled.images()["feed"] == "feed:3"
+    assert settled.condition("Ready")["status"] == "True"
+
+
+def test_another_spec_ends_a_way_back_by_hand(settled: Desk) -> None:
+    first = settled.status["revision"]
+    settled.settle(desk("2"))
+    settled.commands = {"rollback-to": first}
+    settled.run(desk("2"), 100)
+    settled.settle(desk("3"))
+    assert settled.images()["feed"] == "feed:3"
+
+
+@pytest.mark.parametrize("named", ["nowhere", "failed"])
+def test_a_way_back_to_what_is_not_good_is_refused_and_said_so(settled: Desk, named: str) -> None:
+    settled.begin(desk("2"), "feed")
+    failed = settled.status["revision"]
+    settled.break_pod("feed")
+    settled.run(desk("2"))
+    settled.settle(desk("3"))
+    settled.commands = {"rollback-to": failed if named == "failed" else "nowhere"}
+    settled.run(desk("3"))
+    assert settled.images()["feed"] == "feed:3"
+    assert "rollback-to names" in settled.status["rollout"]["complaint"]
+    assert "rollbackTo" not in settled.status.get("handled", {})
+    settled.commands = {}
+    settled.run(desk("3"))
+    assert "complaint" not in settled.status["rollout"]
+
+
+def test_history_never_drops_what_is_in_force_or_what_is_good(settled: Desk) -> None:
+    good = settled.status["revision"]
+    for version in range(2, 20):
+        settled.begin(desk(str(version)), "feed")
+        settled.break_pod("feed")
+        settled.run(desk(str(version)), 40)
+    names = {each.name for each in settled.world.observe().revisions}
+    assert len(names) == 10
+    assert f"momentum-{good}" in names
+    assert settled.images()["feed"] == "feed:1"
+
+
+def test_a_revision_whose_record_somebody_took_away_is_tried_once_more(settled: Desk) -> None:
+    settled.begin(desk("2"), "feed")
+    failed = settled.status["revision"]
+    settled.break_pod("feed")
+    settled.run(desk("2"))
+    gone = next(r for r in settled.world.children if r.name == f"momentum-{failed}")
+    del settled.world.children[gone]
+    settled.run(desk("2"), 200)
+    assert settled.images()["feed"] == "feed:2"
+
+
+@pytest.mark.parametrize("switch", ["paused", "hibernated"])
+def test_nobody_watches_what_sleeps_and_the_clock_begins_anew(settled: Desk, switch: str) -> None:
+    settled.begin(desk("2"), "feed")
+    settled.break_pod("feed", None)
+    wire = desk("2").model_dump(by_alias=True, exclude_unset=True, mode="json")
+    asleep = make_spec(**{**wire, switch: True})
+    plan = settled.step(asleep, 1000)
+    assert plan.rollout is None
+    assert "rollout" not in settled.status
+    awake = settled.step(desk("2"), 1)
+    assert awake.rollout is not None
+    assert awake.rollout.fault is None
