@@ -126,6 +126,9 @@ class Metrics:
 
     def _add_systems(self) -> None:
         self.systems = self._gauge("systems", "Trading systems that are known.")
+        self.rollbacks = self._count(
+            "rollbacks", "Changes that failed and went back to the last good revision."
+        )
         self.systems_by_condition = self._read_gauge(
             "systems_by_condition",
             "Trading systems by the status of a condition; told by the leader alone.",

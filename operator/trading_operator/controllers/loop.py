@@ -9,7 +9,12 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
-from trading_operator.api.reasons import INTERNAL_ERROR, RECONCILING, RETRYING
+from trading_operator.api.reasons import (
+    CHANGE_FAILED,
+    INTERNAL_ERROR,
+    RECONCILING,
+    RETRYING,
+)
 from trading_operator.controllers.deletion import Farewell, seconds_to_deadline
 from trading_operator.controllers.failed_pass import failed_status
 from trading_operator.controllers.pace import Pace
@@ -216,7 +221,9 @@ class Loop:
         if written is not None:
             self.pace.written(key)
             self.systems.store(written)
-            self.events.post(written, events_between(body.get("status"), status))
+            told = events_between(body.get("status"), status)
+            self.metrics.rollbacks.inc(sum(each.reason == CHANGE_FAILED for each in told))
+            self.events.post(written, told)
 
     def _held(self, key: Key, body: Body, status: dict[str, Any]) -> float | None:
         """Return for how long a changed status is held back; None when it is not."""

@@ -4,13 +4,13 @@ from collections import Counter
 from collections.abc import Iterator
 from itertools import islice
 
-from trading_operator.api.reasons import AVAILABLE, DEGRADED, READY, STALLED
+from trading_operator.api.reasons import AVAILABLE, DEGRADED, READY, ROLLED_BACK, STALLED
 from trading_operator.controllers.systems import Systems
 from trading_operator.kube.cache import Key
 
-# Each system costs twelve series: a bound keeps one scrape short on the operator's only thread.
+# Each system costs fifteen series: a bound keeps one scrape short on the operator's only thread.
 SYSTEMS_LIMIT = 2000
-TYPES = (AVAILABLE, READY, STALLED, DEGRADED)
+TYPES = (AVAILABLE, READY, STALLED, DEGRADED, ROLLED_BACK)
 STATUSES = ("True", "False", "Unknown")
 
 

@@ -552,3 +552,29 @@ async def test_every_write_says_whose_it_is(bench: Bench) -> None:
     await bench.apply(_manifest("ConfigMap", "c", data={"a": "2"}))
     assert len(bench.server.managers) == 2
     assert set(bench.server.managers) == {"trading-operator"}
+
+
+async def test_what_became_of_a_revision_is_written_before_all_else(bench: Bench) -> None:
+    verdict = _manifest("ControllerRevision", "one-failed", revision=2, data={})
+    await bench.apply(
+        _manifest("ConfigMap", "c"), _manifest("Deployment", "d"), verdicts=(verdict,)
+    )
+    assert [path for _, path in bench.server.log] == [
+        "controllerrevisions/one-failed",
+        "configmaps/c",
+        "deployments/d",
+    ]
+
+
+async def test_nothing_goes_back_while_it_cannot_be_written_that_the_change_failed(
+    bench: Bench,
+) -> None:
+    verdict = _manifest("ControllerRevision", "one-failed", revision=2, data={})
+    bench.server.refusals["one-failed"] = (403, "Forbidden")
+    applied = await bench.apply(_manifest("Deployment", "d"), verdicts=(verdict,))
+    assert [failure.ref.name for failure in applied.failures] == ["one-failed"]
+    bench.server.refusals["one-failed"] = (409, "Conflict")
+    bench.kube.refusals.forget(KEY)
+    with pytest.raises(ApiError, match="Conflict"):
+        await bench.apply(_manifest("Deployment", "d"), verdicts=(verdict,))
+    assert ("POST", "deployments/d") not in bench.server.log

@@ -91,7 +91,7 @@ def test_systems_are_counted_by_condition() -> None:
     counted = dict(count_conditions(systems))
     assert counted["Ready", "True"] == counted["Ready", "False"] == 1
     assert counted["Stalled", "Unknown"] == 2
-    assert len(counted) == 12
+    assert len(counted) == 15
 
 
 def test_the_series_of_systems_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:

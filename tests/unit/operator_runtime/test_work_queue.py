@@ -185,3 +185,18 @@ async def test_many_workers_never_share_a_key_and_miss_no_wake(seed: int) -> Non
         worker.cancel()
     await asyncio.gather(*workers, return_exceptions=True)
     assert seen == wanted
+
+
+async def test_a_lane_of_its_own_takes_urgent_keys_alone_and_at_once() -> None:
+    queue: WorkQueue[str] = WorkQueue()
+    queue.wake("slow")
+    waiting = asyncio.create_task(queue.take(urgent=True))
+    await asyncio.sleep(0.01)
+    assert not waiting.done()
+    queue.wake("failing", urgent=True)
+    assert await asyncio.wait_for(waiting, 0.5) == "failing"
+    assert queue.is_urgent("failing")
+    assert await _take_now(queue) == "slow"
+    assert not queue.is_urgent("slow")
+    queue.release("failing")
+    assert not queue.is_urgent("failing")
