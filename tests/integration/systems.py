@@ -9,13 +9,17 @@ def build_system(
     datastores: list[dict[str, Any]] | None = None,
     **spec: Any,
 ) -> dict[str, Any]:
-    """Build a trading system without isolation, which kwok's pods do not need."""
+    """Build a trading system without isolation, which kwok's pods do not need.
+
+    What serves is proven good at once, unless the test says otherwise.
+    """
     return {
         "apiVersion": "tradingoperator.io/v1alpha1",
         "kind": "TradingSystem",
         "metadata": {"name": name},
         "spec": {
             "network": {"isolation": "Off"},
+            "rollout": {"bakeTime": "0s"},
             "datastores": datastores or [],
             "services": services,
             **spec,

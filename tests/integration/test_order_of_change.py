@@ -19,7 +19,9 @@ def _chain(**tags: str) -> list[dict[str, object]]:
 
 def _start(namespace: Namespace, operators: Operators) -> None:
     operators.start_leading()
-    namespace.create("tradingsystems", build_system("line", _chain()))
+    # What follows on a change that fails is shown elsewhere.
+    rollout = {"bakeTime": "0s", "onFailure": "Stay"}
+    namespace.create("tradingsystems", build_system("line", _chain(), rollout=rollout))
     eventually(lambda: namespace.is_ready("line"), 60)
 
 

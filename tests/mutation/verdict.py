@@ -18,6 +18,8 @@ _PASSING = frozenset(
         "WaitingForOptionalDependency",
     }
 )
+# What the change of a rollout's own fields makes it wait for: a person, or the bake time.
+_HELD = frozenset({"Baking", "WaitingForApproval", "BackupNotTaken"})
 _STEP = re.compile(r"[.\[\]]+")
 _PATH = re.compile(r"\bspec[.\[\]\w-]*")
 
@@ -85,7 +87,8 @@ def judge(system: Object) -> str:
     told = ready["reason"] not in _PASSING and bool(ready["message"])
     if ready["reason"] == "Hibernated":
         return "Hibernated" if found["Reconciling"]["status"] == "False" else ""
-    return "pods fail" if told else ""
+    ending = "Held" if ready["reason"] in _HELD else "pods fail"
+    return ending if told else ""
 
 
 def describe(system: Object | None) -> str:
