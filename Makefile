@@ -72,6 +72,15 @@ test-mutation: venv setup ## Mutated systems (COUNT=1000, SEED=, CASES=3,17 repe
 	@$(PYTHON) -m cluster up --profile control-plane
 	@rc=0; MUTATION_SEED=$(SEED) MUTATION_COUNT=$(COUNT) MUTATION_CASES=$(CASES) $(BIN)/pytest tests/mutation || rc=$$?; $(PYTHON) -m cluster down --profile control-plane; exit $$rc
 
+faults: venv setup ## Every fault point (SEED=, POINTS=3,17 repeats): kills, refusals, watches, outages
+	@$(PYTHON) -m cluster up --profile control-plane
+	@rc=0; FAULTS_ALL=1 FAULTS_SEED=$(SEED) FAULTS_POINTS=$(POINTS) $(BIN)/pytest tests/faults/test_faults.py || rc=$$?; $(PYTHON) -m cluster down --profile control-plane; exit $$rc
+
+test-faults: venv setup ## The fault points that the day's seed draws, eight minutes at most (SEED=)
+	@$(PYTHON) -m cluster up --profile control-plane
+	@rc=0; FAULTS_SEED=$(SEED) $(BIN)/pytest tests/faults || rc=$$?; $(PYTHON) -m cluster down --profile control-plane; exit $$rc
+.PHONY: faults test-faults
+
 test-e2e: venv images ## The whole example on a real node with real containers
 	@$(PYTHON) -m cluster up --profile node $(TESTED)
 	@rc=0; $(BIN)/pytest tests/e2e || rc=$$?; $(PYTHON) -m cluster down --profile node $(TESTED); exit $$rc
@@ -83,6 +92,13 @@ bench: venv setup ## The operator beside a Go operator, Helm and raw clients on 
 
 bench-publish: venv ## Keep the last `make bench` of this size in bench/results and docs/performance.md
 	@$(BIN)/python -m bench publish $(BENCH)
+
+# BENCH: `python -m bench.rollback run --help` lists what there is (--runs 20, --kinds crash,hang).
+bench-rollback: venv images ## How fast bad changes go back on a real node, beside Helm (75 minutes)
+	@$(BIN)/python -m bench.rollback run $(BENCH)
+
+bench-rollback-publish: venv ## Keep the last `make bench-rollback` of this size, and its tables
+	@$(BIN)/python -m bench.rollback publish $(BENCH)
 
 crds: venv ## Regenerate the CRDs and the API reference from the models
 	@$(BIN)/python -m trading_operator.crdgen
@@ -102,4 +118,5 @@ cluster-down: ## Stop every local cluster and leave nothing behind
 	@$(PYTHON) -m cluster down --profile node && $(PYTHON) -m cluster down --profile control-plane
 
 .PHONY: help demo demo-down test venv setup images check test-unit test-contract test-services \
-	test-integration test-mutation test-e2e crds fmt lock cluster-up cluster-down bench bench-publish
+	test-integration test-mutation test-e2e crds fmt lock cluster-up cluster-down bench bench-publish \
+	bench-rollback bench-rollback-publish

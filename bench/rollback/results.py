@@ -1,0 +1,90 @@
+"""Results that are committed: the records of one run with the machine, and their tables."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+from bench.errors import BenchError
+from bench.results import PAGE
+from bench.results import RESULTS as ALL_RESULTS
+from bench.rollback.figures import build_comparison, build_goals, build_reactions, build_storm
+from bench.rollback.run import STORM
+from bench.run import write_json
+
+# Beside the runs of `make bench`, whose page has no place for this one.
+RESULT = ALL_RESULTS / "rollback" / "result.json"
+BEGIN = "<!-- going back: begin (make bench-rollback-publish) -->"
+END = "<!-- going back: end -->"
+Result = Mapping[str, Any]
+
+
+def read_run(folder: Path) -> Result:
+    """Read the records of a run."""
+    rows = [orjson.loads(file.read_bytes()) for file in sorted(folder.glob("[0-9]*-*.json"))]
+    storm = folder / STORM
+    if not rows and not storm.exists():
+        raise BenchError(f"{folder} has no records: run `make bench-rollback` first")
+    return {
+        "machine": orjson.loads((folder / "machine.json").read_bytes()),
+        "parameters": orjson.loads((folder / "parameters.json").read_bytes()),
+        "records": rows,
+        "storm": orjson.loads(storm.read_bytes()) if storm.exists() else None,
+    }
+
+
+def publish(folder: Path) -> Path:
+    """Keep a run as the result and render the page anew."""
+    RESULT.parent.mkdir(parents=True, exist_ok=True)
+    write_json(RESULT, read_run(folder))
+    PAGE.write_text(render_page(PAGE.read_text(encoding="utf-8"), read_result()), encoding="utf-8")
+    return RESULT
+
+
+def check() -> None:
+    """Raise BenchError when the page does not say what the result says."""
+    text = PAGE.read_text(encoding="utf-8")
+    if render_page(text, read_result()) != text:
+        raise BenchError("docs/performance.md differs from its result: make bench-rollback-publish")
+
+
+def read_result() -> Result | None:
+    """Read what is published, None when nothing is."""
+    return orjson.loads(RESULT.read_bytes()) if RESULT.exists() else None
+
+
+def render_page(text: str, result: Result | None) -> str:
+    """Put the tables between the marks of a page."""
+    head, begin, rest = text.partition(BEGIN)
+    _, end, tail = rest.partition(END)
+    if not begin or not end:
+        raise BenchError(f"docs/performance.md lacks the line {BEGIN} or {END}")
+    tables = "" if result is None else render_result(result)
+    return f"{head}{BEGIN}\n{tables}{END}{tail}"
+
+
+def render_result(result: Result) -> str:
+    """Return a run as text: what it ran on, goals, tables."""
+    rows, storm = result["records"], result["storm"]
+    lines = ["", _describe(result), "", "| Goal | Aim | Measured | |", "|---|---|---|---|"]
+    for goal in build_goals(rows, storm):
+        value = "" if goal.value is None else f"{goal.value:.1f}"
+        lines.append(f"| {goal.title} | {goal.wanted} | {value} | {goal.verdict} |")
+    lines += ["", *build_reactions(rows), "", *build_comparison(rows), ""]
+    if storm is not None:
+        lines += [*build_storm(storm), ""]
+    return "\n".join(lines)
+
+
+def _describe(result: Result) -> str:
+    machine, parameters, rows = result["machine"], result["parameters"], result["records"]
+    storm = result["storm"]
+    loads = [row["load"] for row in (*rows, *([] if storm is None else [storm]))]
+    return (
+        f"{parameters['runs']} runs of each failure kind ({parameters['helm_runs']} of Helm); "
+        f"{machine['date']}, commit {machine['commit']}; {machine['cpu']}, {machine['memory']}, "
+        f"Linux {machine['kernel']}; Kubernetes {machine['kubernetes']}, Helm {machine['helm']} "
+        f"(--timeout {parameters['helm_timeout_seconds']}s). Load average at the start of a "
+        f"measurement: {min(loads):.1f} to {max(loads):.1f}."
+    )
