@@ -25,6 +25,7 @@ from trading_operator.plan.replacement import abandoned_pods, pods_to_replace
 from trading_operator.plan.routes import refuse_shared_routes
 from trading_operator.plan.sealing import seal
 from trading_operator.plan.service import plan_service
+from trading_operator.plan.stranded import stranded_pods
 from trading_operator.plan.trading_state import plan_notice, plan_trading_state
 from trading_operator.plan.turns import Turns, take_turns
 from trading_operator.plan.types import Observed, OperandSettings, Plan, Ref, ref_of
@@ -55,6 +56,7 @@ def plan_trading_system(
         replace_pods=(
             *pods_to_replace(observed, turns.startable, drafts),
             *abandoned_pods(observed, turns.staying),
+            *stranded_pods(system, drafts),
         ),
         components=tuple(
             add_notes(system, each.draft, plan_component(each), now) for each in turns.decisions
