@@ -14,6 +14,7 @@ import httpx
 import yaml
 
 T = TypeVar("T")
+BUSY_SECONDS = 10.0
 RELEASED = {"metadata": {"finalizers": None}}
 TRADING_SYSTEMS = "apis/tradingoperator.io/v1alpha1/tradingsystems"
 RESTRICTED = {
@@ -86,14 +87,23 @@ class KubeClient:
         content_type: str = "application/json",
         **params: str,
     ) -> Any:
-        """Send a request and return the decoded answer; raises for refusals."""
-        answer = self._http.request(
-            method,
-            f"/{path}",
-            json=body,
-            params=params,
-            headers={"Content-Type": content_type},
-        )
+        """Send a request and return the decoded answer; raises for refusals.
+
+        A server that is busy was not asked: another test may just have changed a definition.
+        """
+        end = time.monotonic() + BUSY_SECONDS
+        while True:
+            answer = self._http.request(
+                method,
+                f"/{path}",
+                json=body,
+                params=params,
+                headers={"Content-Type": content_type},
+            )
+            busy = answer.status_code == 429 and not path.endswith("/eviction")
+            if not busy or time.monotonic() > end:
+                break
+            time.sleep(0.2)
         if answer.is_error:
             raise httpx.HTTPStatusError(answer.text, request=answer.request, response=answer)
         return answer.json()

@@ -204,12 +204,49 @@ def _evict(namespace: Namespace, pod: str) -> int:
     return 201
 
 
+@pytest.fixture
+def drained(client: KubeClient) -> Iterator[str]:
+    """The label of nodes of the test's own; they are taken away after it."""
+    label = "trading-operator-test/drain"
+    yield label
+    for node in client.request("GET", NODES)["items"]:
+        if label in node["metadata"]["labels"]:
+            client.request("DELETE", f"{NODES}/{node['metadata']['name']}")
+
+
+def _make_node(client: KubeClient, name: str, label: str) -> None:
+    labels = {"type": "kwok", "kubernetes.io/hostname": name, label: "yes"}
+    annotations = {"kwok.x-k8s.io/node": "fake"}
+    node = {
+        "apiVersion": "v1",
+        "kind": "Node",
+        "metadata": {"name": name, "labels": labels, "annotations": annotations},
+        "spec": {"taints": [{"key": label, "effect": "NoSchedule"}]},
+        "status": {"allocatable": {"cpu": "8", "memory": "16Gi", "pods": "110"}},
+    }
+    client.request("POST", NODES, node)
+
+
+def _only_on(label: str) -> dict[str, Any]:
+    return {
+        "nodeSelector": {label: "yes"},
+        "tolerations": [{"key": label, "operator": "Exists"}],
+    }
+
+
+def _cordon(client: KubeClient, node: str, *, cordoned: bool = True) -> None:
+    patch = {"spec": {"unschedulable": cordoned}}
+    client.request("PATCH", f"{NODES}/{node}", patch, "application/merge-patch+json")
+
+
 @pytest.mark.acceptance("B58")
 def test_a_drain_takes_one_pod_at_a_time_and_never_hangs_on_a_single_one(
-    namespace: Namespace, operators: Operators
+    namespace: Namespace, operators: Operators, client: KubeClient, drained: str
 ) -> None:
+    node = f"{namespace.name}-1"
+    _make_node(client, node, drained)
     services = [
-        build_service("web", replicas=2),
+        build_service("web", replicas=2, scheduling=_only_on(drained)),
         build_service("one"),
         build_service("writer", workload="SingleWriter"),
         build_service("kept", disruptionBudget={"minAvailable": 1}),
@@ -228,12 +265,14 @@ def test_a_drain_takes_one_pod_at_a_time_and_never_hangs_on_a_single_one(
         name: sorted(namespace.names("pods", f"app.kubernetes.io/component={name}"))
         for name in ("web", "one", "writer", "kept")
     }
+    _cordon(client, node)  # as a drain does: no successor is Ready before the second pod is asked
     eventually(lambda: _evict(namespace, pods["web"][0]) == 201)
     assert _evict(namespace, pods["web"][1]) == 429
     assert _evict(namespace, pods["one"][0]) == 201
     assert _evict(namespace, pods["writer"][0]) == 201
     assert _evict(namespace, pods["kept"][0]) == 429
     assert "drain stops here" in eventually(lambda: _line(namespace, "s", "kept")["message"])
+    _cordon(client, node, cordoned=False)
     eventually(lambda: namespace.is_ready("s"), 40)
 
 
@@ -278,29 +317,6 @@ def test_pods_that_share_a_volume_of_one_node_share_the_node(
     assert len(nodes["a"] | nodes["b"] | nodes["c"]) == 1
 
 
-@pytest.fixture
-def drained(client: KubeClient) -> Iterator[str]:
-    """The label of nodes of the test's own; they are taken away after it."""
-    label = "trading-operator-test/drain"
-    yield label
-    for node in client.request("GET", NODES)["items"]:
-        if label in node["metadata"]["labels"]:
-            client.request("DELETE", f"{NODES}/{node['metadata']['name']}")
-
-
-def _make_node(client: KubeClient, name: str, label: str) -> None:
-    labels = {"type": "kwok", "kubernetes.io/hostname": name, label: "yes"}
-    annotations = {"kwok.x-k8s.io/node": "fake"}
-    node = {
-        "apiVersion": "v1",
-        "kind": "Node",
-        "metadata": {"name": name, "labels": labels, "annotations": annotations},
-        "spec": {"taints": [{"key": label, "effect": "NoSchedule"}]},
-        "status": {"allocatable": {"cpu": "8", "memory": "16Gi", "pods": "110"}},
-    }
-    client.request("POST", NODES, node)
-
-
 @pytest.mark.acceptance("B36", "B58")
 def test_a_drain_moves_all_pods_of_a_shared_volume_to_another_node(
     namespace: Namespace, operators: Operators, client: KubeClient, drained: str
@@ -308,10 +324,7 @@ def test_a_drain_moves_all_pods_of_a_shared_volume_to_another_node(
     names = [f"{namespace.name}-{number}" for number in (1, 2)]
     for name in names:
         _make_node(client, name, drained)
-    scheduling = {
-        "nodeSelector": {drained: "yes"},
-        "tolerations": [{"key": drained, "operator": "Exists"}],
-    }
+    scheduling = _only_on(drained)
     mount = [{"name": "shared", "mountPath": "/shared"}]
     services = [
         build_service("a", replicas=2, volumes=mount, scheduling=scheduling),
@@ -320,8 +333,7 @@ def test_a_drain_moves_all_pods_of_a_shared_volume_to_another_node(
     volumes = [{"name": "shared", "size": "1Gi", "accessMode": "ReadWriteOnce"}]
     _start(namespace, operators, build_system("s", services, volumes=volumes))
     (first,) = set().union(*_nodes_of(namespace).values())
-    cordon = {"spec": {"unschedulable": True}}
-    client.request("PATCH", f"{NODES}/{first}", cordon, "application/merge-patch+json")
+    _cordon(client, first)
     for pod in namespace.list("pods"):
         assert _evict(namespace, pod["metadata"]["name"]) == 201
     eventually(

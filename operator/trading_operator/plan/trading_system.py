@@ -26,6 +26,7 @@ from trading_operator.plan.rollout.records import Records, build_records
 from trading_operator.plan.rollout.telling import plan_dry_run, plan_rollout
 from trading_operator.plan.routes import refuse_shared_routes
 from trading_operator.plan.sealing import seal
+from trading_operator.plan.stranded import stranded_pods
 from trading_operator.plan.trading_state import plan_notice, plan_trading_state
 from trading_operator.plan.turns import Turns, take_turns
 from trading_operator.plan.types import (
@@ -65,6 +66,7 @@ def plan_trading_system(
         replace_pods=(
             *pods_to_replace(observed, turns.startable, drafts),
             *abandoned_pods(observed, turns.staying),
+            *stranded_pods(system, drafts),
         ),
         components=tuple(_components(course, turns, now)),
         revision=course.kept_up.digest,
