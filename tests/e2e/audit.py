@@ -31,7 +31,7 @@ def _is_write(event: dict[str, Any], user: str) -> bool:
     resource = event.get("objectRef", {}).get("resource")
     return (
         event["verb"] in WRITE_VERBS
-        and event["user"]["username"] == user
+        and event["user"].get("username") == user  # an unknown caller has no name
         and event["stage"] == "ResponseComplete"
         and resource not in {"leases", "selfsubjectaccessreviews", "tokenreviews"}
     )

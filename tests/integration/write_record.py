@@ -64,7 +64,7 @@ class WriteRecord:
         return [request for request in self.read() if request.writes]
 
     def _counts(self, event: dict[str, Any]) -> bool:
-        mine = event["user"]["username"] == self.user
+        mine = event["user"].get("username") == self.user
         # A watch is told twice, at its start and at its end.
         first = event["stage"] == ("ResponseStarted" if event["verb"] == "watch" else _LAST)
         return bool(mine and first)
