@@ -3,7 +3,6 @@
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime, timedelta
 
-from trading_operator.api.rollout import RolloutPhase
 from trading_operator.api.sharing import Isolation
 from trading_operator.api.trading_system import TradingSystemSpec
 from trading_operator.manifests.metadata import Manifest, Owner
@@ -53,7 +52,7 @@ def plan_trading_system(
     records = build_records(course)
     system = course.kept_up.system
     drafts = plan_waking(system, course.kept_up.drafts)
-    turns = take_turns(system, drafts, now, proven=course.phase is RolloutPhase.PROVEN)
+    turns = take_turns(system, drafts, now, proven=course.is_proven)
     # A revision needs no seal: its name tells what is in it.
     objects = (records.in_force, *map(seal, _objects(system, drafts, turns)))
     written, anew = plan_recreations(objects, observed)

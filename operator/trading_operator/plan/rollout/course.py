@@ -94,6 +94,11 @@ class Course:
         return "" if stored is None else self.ledger.digest_of(stored)
 
     @property
+    def is_proven(self) -> bool:
+        """Tell whether what is kept up is known to be good, and nothing else has to come back."""
+        return self.kept_up.state.outcome == Outcome.GOOD
+
+    @property
     def is_change(self) -> bool:
         """Tell whether there was a good revision before the one that is kept up."""
         return self.ledger.last_good(self.kept_up.digest) is not None
