@@ -132,6 +132,9 @@ class RolloutStatus(Model):
         description="Since when all components are Ready at the revision (RFC 3339, UTC).",
         json_schema_extra=_TIME,
     )
+    reason: Annotated[str, Field(max_length=128)] | None = Field(
+        None, description="Why the change waits or went back, as one CamelCase word."
+    )
     component: Annotated[str, Field(max_length=27)] | None = Field(
         None, description="Component by which the change failed."
     )

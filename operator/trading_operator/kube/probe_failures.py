@@ -4,9 +4,10 @@ import re
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
+from datetime import datetime
 from typing import Any, NamedTuple
 
-from trading_operator.plan.types import Manifest, PodFacts
+from trading_operator.plan.types import FailedProbe, Manifest, PodFacts
 
 WORDS_LENGTH = 256
 REMEMBERED = 5000  # pods; of all those in the cluster that fail, ours are a few
@@ -30,6 +31,8 @@ class ProbeEvent:
     probe: str
     count: int
     words: str
+    first: float  # seconds since the epoch
+    last: float
 
 
 Listed = tuple[str, ProbeEvent | None]
@@ -50,11 +53,8 @@ class ProbeFailures:
         events = self._events.get(PodId(namespace, facts.name, uid))
         if not events:
             return facts
-        failed: dict[str, int] = {}
-        for each in events.values():
-            failed[each.probe] = failed.get(each.probe, 0) + each.count
-        words = max(events.values(), key=lambda each: each.count).words
-        return replace(facts, failed_probes=failed, probe_words=words)
+        probes = {each.probe for each in events.values()}
+        return replace(facts, failed_probes={name: _sum(name, events) for name in probes})
 
     def read(self, manifest: Manifest) -> Listed:
         """Read an Event; None of one that tells of no failed probe."""
@@ -105,4 +105,20 @@ def _read(manifest: Mapping[str, Any]) -> ProbeEvent | None:
     pod = PodId(metadata["namespace"], about.get("name", ""), about.get("uid", ""))
     count = int(manifest.get("count") or (manifest.get("series") or {}).get("count") or 1)
     words = (manifest.get("message") or "").strip()[:WORDS_LENGTH]
-    return ProbeEvent(metadata["name"], pod, match[1], count, words)
+    first, last = (_moment(manifest.get(each)) for each in ("firstTimestamp", "lastTimestamp"))
+    return ProbeEvent(metadata["name"], pod, match[1], count, words, first, last)
+
+
+def _sum(probe: str, events: Mapping[str, ProbeEvent]) -> FailedProbe:
+    """Return all failures of one probe; what is said in other words is another Event."""
+    found = [each for each in events.values() if each.probe == probe]
+    newest = max(found, key=lambda each: each.last)
+    seconds = newest.last - min(each.first for each in found)
+    return FailedProbe(sum(each.count for each in found), newest.words, max(0.0, seconds))
+
+
+def _moment(text: Any) -> float:
+    try:
+        return datetime.fromisoformat(text).timestamp() if text else 0.0
+    except (TypeError, ValueError):
+        return 0.0

@@ -158,7 +158,8 @@ def _images_pinned(picture: Picture) -> Verdict:
 
 def _validated(picture: Picture) -> Verdict:
     blocked = (line for line in picture.lines if line.state is ComponentState.BLOCKED)
-    return judge_validated(picture.rollout, {line.name: line.message for line in blocked})
+    found = {line.name: Finding(line.reason, line.message) for line in blocked}
+    return judge_validated(picture.rollout, found)
 
 
 def _rolled_back(picture: Picture) -> Verdict:

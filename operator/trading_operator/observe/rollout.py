@@ -15,9 +15,10 @@ from trading_operator.api.rollout import (
 from trading_operator.observe.rolling import describe_change
 from trading_operator.observe.verdict import Verdict, shorten
 from trading_operator.plan.gating import format_time
-from trading_operator.plan.types import ComponentDiff, Plan, RolloutPlan
+from trading_operator.plan.types import ComponentDiff, Finding, Plan, RolloutPlan
 
 _CREATE, _UPDATE, _REMOVE, _KEEP = "Create", "Update", "Remove", "Keep"
+_MOVED = "its Service, Ingress, autoscaler or disruption budget"
 _BACK = frozenset({RolloutPhase.ROLLING_BACK, RolloutPhase.ROLLED_BACK})
 
 
@@ -37,10 +38,16 @@ def rollout_status(
         progressed_at=plan.progressed_at,
         ready=plan.ready,
         baking_since=plan.baking_since,
+        reason=_reason(plan) or None,
         component=plan.component or None,
         message=words[:WORDS_LENGTH] if words else None,
         complaint=plan.complaint[:WORDS_LENGTH] or None,
     )
+
+
+def _reason(plan: RolloutPlan) -> str:
+    said = plan.hold or plan.fault
+    return "" if said is None else said.reason
 
 
 def _words(plan: RolloutPlan) -> str:
@@ -62,6 +69,8 @@ def _describe(diff: ComponentDiff) -> PlannedChange:
     if diff.before is None:
         return PlannedChange(name=diff.name, action=_CREATE)
     told = describe_change(diff.before, diff.after)
+    if diff.moved:
+        told = "; ".join(filter(None, (told, _MOVED)))
     if not told:
         return PlannedChange(name=diff.name, action=_KEEP)
     return PlannedChange(name=diff.name, action=_UPDATE, message=told[:WORDS_LENGTH])
@@ -130,14 +139,14 @@ def judge_rolled_back(plan: RolloutPlan | None) -> Verdict:
     return Verdict(reasons.ROLLED_BACK, False, reasons.NOTHING_ROLLED_BACK, message)
 
 
-def judge_validated(plan: RolloutPlan | None, blocked: Mapping[str, str]) -> Verdict:
+def judge_validated(plan: RolloutPlan | None, blocked: Mapping[str, Finding]) -> Verdict:
     """Return whether the spec can be carried out, with everything that speaks against it."""
     problems = () if plan is None else plan.problems
-    told = [*dict.fromkeys((*(each.message for each in problems), *_blocks(blocked)))]
+    found = dict.fromkeys((*problems, *_blocks(blocked)))
     warnings = () if plan is None else plan.warnings
-    if told:
-        reason = problems[0].reason if len(problems) == 1 else reasons.VALIDATION_FAILED
-        message = shorten("; ".join((*told, *warnings)))
+    if found:
+        reason = next(iter(found)).reason if len(found) == 1 else reasons.VALIDATION_FAILED
+        message = shorten("; ".join((*(each.message for each in found), *warnings)))
         return Verdict(reasons.VALIDATED, False, reason, message)
     if warnings:
         return Verdict(reasons.VALIDATED, True, reasons.WARNINGS, shorten("; ".join(warnings)))
@@ -145,8 +154,9 @@ def judge_validated(plan: RolloutPlan | None, blocked: Mapping[str, str]) -> Ver
     return Verdict(reasons.VALIDATED, True, reasons.ALL_VALID, message)
 
 
-def _blocks(blocked: Mapping[str, str]) -> Iterator[str]:
-    return (f"{name}: {message}" for name, message in blocked.items())
+def _blocks(blocked: Mapping[str, Finding]) -> Iterator[Finding]:
+    for name, block in blocked.items():
+        yield Finding(block.reason, f"{name}: {block.message}")
 
 
 def _back_reason(plan: RolloutPlan, done: bool) -> str:

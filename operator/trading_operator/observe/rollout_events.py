@@ -20,7 +20,7 @@ def rollout_events(previous: Mapping[str, Any], current: Mapping[str, Any]) -> I
     if moved and before:
         yield from _steps(previous, before, current, after)
     elif moved and after["phase"] == RolloutPhase.HELD:
-        yield _held(current, after)
+        yield _held(after)
     yield from _skipped_backup(previous, current)
     yield from _refused_command(before, after)
 
@@ -37,7 +37,7 @@ def _steps(
 ) -> Iterator[EventText]:
     phase, revision = after["phase"], after["revision"]
     if phase == RolloutPhase.HELD:
-        yield _held(current, after)
+        yield _held(after)
     elif phase in _FORWARD and previous.get("revision") != current.get("revision"):
         message = f"revision {revision} replaces {previous.get('revision')}"
         yield EventText(NORMAL, reasons.CHANGE_STARTED, message)
@@ -56,14 +56,10 @@ def _steps(
         yield EventText(NORMAL, reasons.CHANGE_PROVEN, f"revision {revision} is good")
 
 
-def _held(current: Mapping[str, Any], after: Mapping[str, Any]) -> EventText:
-    conditions = current.get("conditions") or ()
-    ready: Mapping[str, Any] = next(
-        (each for each in conditions if each["type"] == reasons.READY), {}
-    )
-    kind = WARNING if ready.get("reason") == reasons.VALIDATION_FAILED else NORMAL
-    message = after.get("message") or ready.get("message", "")
-    return EventText(kind, ready.get("reason", after["phase"]), message)
+def _held(after: Mapping[str, Any]) -> EventText:
+    reason = after.get("reason") or after["phase"]
+    kind = WARNING if reason == reasons.VALIDATION_FAILED else NORMAL
+    return EventText(kind, reason, after.get("message") or "")
 
 
 def _skipped_backup(previous: Mapping[str, Any], current: Mapping[str, Any]) -> Iterator[EventText]:

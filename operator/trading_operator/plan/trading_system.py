@@ -74,7 +74,7 @@ def plan_trading_system(
         desired_revision=course.wanted.digest,
         last_good_revision=course.last_good,
         dry_run=plan_dry_run(course),
-        handled=handled_commands(owner, observed, course.problem),
+        handled=handled_commands(course.wanted.system, course.wanted.digest, course.problem),
         wants_capacity=course.wants_capacity,
         generation=owner.generation,
         requeue_after=_soonest(

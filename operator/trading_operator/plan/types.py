@@ -24,6 +24,7 @@ __all__ = [
     "Capacity",
     "ComponentDiff",
     "ComponentPlan",
+    "FailedProbe",
     "Failure",
     "Finding",
     "InvalidSpecError",
@@ -72,6 +73,15 @@ class PodFault:
 
 
 @dataclass(frozen=True)
+class FailedProbe:
+    """How often one probe of a pod has failed."""
+
+    count: int
+    words: str = ""  # what the kubelet says of it
+    seconds: float = 0.0  # from the first failure to the last
+
+
+@dataclass(frozen=True)
 class PodFacts:
     """What is read of a pod: enough to say what it runs, whether it is ready and why not."""
 
@@ -91,9 +101,8 @@ class PodFacts:
     fault: PodFault | None = None
     ready_since: str = ""  # when `ready` last changed (RFC 3339)
     started_at: str = ""  # since when its containers run, "" while one does not
-    # Failed probes by kind (Readiness, Liveness, Startup), as the kubelet's events count them.
-    failed_probes: Mapping[str, int] = field(default_factory=dict)
-    probe_words: str = ""  # what the last of them said
+    # By kind (Readiness, Liveness, Startup), as the kubelet's events count them.
+    failed_probes: Mapping[str, FailedProbe] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -249,6 +258,7 @@ class ComponentDiff:
     name: str
     before: Manifest | None
     after: Manifest | None
+    moved: bool = False  # its Service, Ingress, autoscaler or disruption budget would change
 
 
 @dataclass(frozen=True)

@@ -46,7 +46,7 @@ def _cache() -> tuple[Cache, list[Key], list[Key]]:
 
 def _probes(cache: Cache) -> Any:
     (pod,) = cache.pods(ONE)
-    return dict(pod.failed_probes)
+    return {name: each.count for name, each in pod.failed_probes.items()}
 
 
 def test_probes_are_counted_by_kind_and_wake_urgently() -> None:
@@ -57,10 +57,23 @@ def test_probes_are_counted_by_kind_and_wake_urgently() -> None:
     cache.probes.put(_event("e3", "Liveness probe failed: timeout", 4))
     assert _probes(cache) == {"Readiness": 3, "Liveness": 4}
     (pod,) = cache.pods(ONE)
-    assert pod.probe_words == "Liveness probe failed: timeout"
+    assert pod.failed_probes["Liveness"].words == "Liveness probe failed: timeout"
     assert alarmed == [ONE] * 3
     cache.probes.put(_event("e3", "Liveness probe failed: timeout", 4))
     assert len(alarmed) == 3  # it says no more than before
+
+
+def test_how_long_a_probe_has_failed_is_told_over_all_its_words() -> None:
+    cache, _, _ = _cache()
+    cache.put(build_pod("p", 1))
+    first = {"firstTimestamp": "2026-01-02T03:04:05Z", "lastTimestamp": "2026-01-02T03:04:08Z"}
+    later = {"firstTimestamp": "2026-01-02T03:04:10Z", "lastTimestamp": "2026-01-02T03:04:12Z"}
+    cache.probes.put({**_event(count=2), **first})
+    cache.probes.put({**_event("e2", "Readiness probe failed: refused"), **later})
+    (pod,) = cache.pods(ONE)
+    failed = pod.failed_probes["Readiness"]
+    assert (failed.count, failed.seconds) == (3, 7.0)
+    assert failed.words == "Readiness probe failed: refused"
 
 
 def test_the_next_pod_of_a_name_has_none_of_the_last_ones_failures() -> None:

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Iterator, Mapping
 from decimal import Decimal
+from typing import NamedTuple
 
 from trading_operator.api.reasons import NO_NODE_FITS
 from trading_operator.manifests.metadata import Manifest
@@ -27,9 +28,8 @@ def find_shortages(
         left = _left(quota)
         for name, draft in drafts.items():
             if name in changed:
-                yield from (
-                    (name, text) for text in _take(draft, _needed(system, draft), left, quota)
-                )
+                taken = _taken(system, draft)
+                yield from ((name, text) for text in _shortages(draft, taken, left, quota))
 
 
 def find_misfits(
@@ -60,32 +60,45 @@ def _left(quota: Quota) -> dict[str, Decimal]:
     return left
 
 
-def _take(draft: Draft, needed: Amounts, left: dict[str, Decimal], quota: Quota) -> Iterator[str]:
-    for name, amount in needed.items():
-        if name not in left or amount <= 0:
+class Taken(NamedTuple):
+    """What a component's change takes of a quota beside what it has now."""
+
+    height: Amounts  # while it changes, new pods beside old ones
+    after: Amounts
+
+
+def _shortages(draft: Draft, taken: Taken, left: dict[str, Decimal], quota: Quota) -> Iterator[str]:
+    """Yield what is missing; components change in turn, and each leaves room to the next one."""
+    for name, amount in taken.height.items():
+        if name not in left:
             continue
-        if amount > left[name]:
+        if amount > max(left[name], Decimal(0)):
             yield (
                 f"{draft.path}: the change needs {name} {amount.normalize():f} more, and "
                 f"ResourceQuota {quota.name} has {left[name].normalize():f} left; raise it, or "
                 "lower resources.requests"
             )
-        left[name] -= amount
+        left[name] -= taken.after[name]
 
 
-def _needed(system: System, draft: Draft) -> Amounts:
-    """Return what a component's change takes of a quota at its height, beside what it has now."""
+def _taken(system: System, draft: Draft) -> Taken:
     live = system.observed.children.get(draft.ref)
     count = Decimal(draft.desired)
     wanted = _counted(draft.workload["spec"]["template"])
     if live is None:
-        return {name: amount * count for name, amount in wanted.items()}
+        whole = {name: amount * count for name, amount in wanted.items()}
+        return Taken(whole, whole)
+    there = Decimal(live["spec"].get("replicas", 1))
     before = _counted(live["spec"]["template"])
+    had = {name: before.get(name, Decimal(0)) for name in wanted}
     extra = Decimal(math.ceil(count * _SURGE)) if _surges(draft.workload) else Decimal(0)
-    return {
-        name: max(amount * extra, (amount - before.get(name, Decimal(0))) * count)
+    after = {name: amount * count - had[name] * there for name, amount in wanted.items()}
+    # At first all old pods are there, at last all but the last of the new ones.
+    height = {
+        name: max(amount * extra, after[name] + had[name] * extra, Decimal(0))
         for name, amount in wanted.items()
     }
+    return Taken(height, after)
 
 
 def _surges(workload: Manifest) -> bool:

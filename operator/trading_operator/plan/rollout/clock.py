@@ -25,12 +25,12 @@ def read_clock(before: RolloutFacts, revision: str, ready: int, of: int, now: da
     ours = before.revision == revision and before.phase in _UNDER_WAY
     progressed = moment_or(before.progressed_at, now) if ours else now
     known = before.ready if ours else 0
-    if ready > known:
-        progressed = now
-    baking = None
     if ready == of:
-        baking = moment_or(before.baking_since, now) if ours else now
-    return Clock(progressed, max(ready, known), baking)
+        since = moment_or(before.baking_since, now) if ours else now
+        return Clock(progressed if ready == known else now, ready, since)
+    if ours and before.baking_since:
+        return Clock(now, ready, None)  # all of it served until now: the time begins anew
+    return Clock(now if ready > known else progressed, max(ready, known), None)
 
 
 def time_left(since: datetime | None, time: timedelta, now: datetime) -> timedelta | None:

@@ -3,10 +3,10 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
-from trading_operator.manifests.metadata import Owner
+from trading_operator.api.rollout import Approval
 from trading_operator.plan.draft import System
 from trading_operator.plan.rollout.ledger import REFUSED, Ledger, Outcome
-from trading_operator.plan.types import Observed, RevisionState, StoredRevision
+from trading_operator.plan.types import RevisionState, StoredRevision
 
 RETRY = "retry"
 ROLLBACK_TO = "rollback-to"
@@ -26,24 +26,31 @@ class Command:
 
 def carry_out(system: System, ledger: Ledger, digest: str, state: RevisionState) -> Command:
     """Return the state of the revision that the spec asks for, after a person's commands."""
-    retry = _fresh(system, ledger, RETRY)
+    retry = _fresh(system, RETRY)
     if retry and state.outcome in REFUSED:
         return Command(
             RevisionState(Outcome.UNPROVEN, state.adopted, retried=retry, asked=state.asked)
         )
-    back = _fresh(system, ledger, ROLLBACK_TO)
+    back = _fresh(system, ROLLBACK_TO)
     return _roll_back(ledger, digest, state, back) if back else Command(state)
 
 
-def handled_commands(owner: Owner, observed: Observed, problem: str) -> Mapping[str, str]:
-    """Return the values that are echoed: of a command that was taken back, the last one.
+def handled_commands(system: System, digest: str, problem: str) -> Mapping[str, str]:
+    """Return the values that are echoed, of the commands that stand and were carried out.
 
-    One that cannot be carried out is none of them; it is complained about for as long as it stands.
+    What cannot be carried out is complained about for as long as it stands; what allows something
+    for another revision than the wanted one was not needed.
     """
-    asked = {name: owner.commands[name] for name in HANDLED if owner.commands.get(name)}
+    commands = system.owner.commands
+    asked = {name: commands[name] for name in HANDLED if commands.get(name)}
     if problem:
         asked.pop(ROLLBACK_TO, None)
-    return {**observed.rollout.handled, **asked}
+    unneeded = {APPROVE: system.spec.rollout.approval is Approval.AUTOMATIC}
+    unneeded[SKIP_BACKUP] = system.spec.rollout.backup_before is None
+    for name, needless in unneeded.items():
+        if needless or not names_revision(system, name, digest):
+            asked.pop(name, None)
+    return asked
 
 
 def names_revision(system: System, command: str, digest: str) -> bool:
@@ -51,18 +58,17 @@ def names_revision(system: System, command: str, digest: str) -> bool:
     return _digest(system.owner.name, system.owner.commands.get(command, "")) == digest
 
 
-def _fresh(system: System, ledger: Ledger, command: str) -> str:
-    """Return a command's value if it was not handled before, else nothing."""
+def _fresh(system: System, command: str) -> str:
+    """Return a command's value if it was not handled before, else nothing.
+
+    A command that was taken back and given again is another one, also with the same value.
+    """
     value = system.owner.commands.get(command, "")
-    known = {system.observed.rollout.handled.get(command, "")}
-    for each in ledger.stored:
-        known |= {each.state.retried if command == RETRY else each.state.asked}
-    return "" if value in known else value
+    return "" if value == system.observed.rollout.handled.get(command, "") else value
 
 
 def _roll_back(ledger: Ledger, digest: str, state: RevisionState, value: str) -> Command:
-    wanted = _digest(ledger.owner.name, value)
-    target = _find(ledger, wanted)
+    target = find_named(ledger, value)
     if target is None:
         known = ", ".join(ledger.digest_of(each) for each in ledger.stored) or "none"
         return Command(state, f"rollback-to names {value}, which is not kept (there is {known})")
@@ -84,7 +90,9 @@ def _forward(state: RevisionState, value: str) -> RevisionState:
     return RevisionState(Outcome.UNPROVEN, state.adopted, state.retried, asked=value)
 
 
-def _find(ledger: Ledger, wanted: str) -> StoredRevision | None:
+def find_named(ledger: Ledger, value: str) -> StoredRevision | None:
+    """Return the revision that a person names by digest, object or number."""
+    wanted = _digest(ledger.owner.name, value)
     by_number = (each for each in ledger.stored if str(each.number) == wanted)
     return ledger.find(wanted) or next(by_number, None)
 

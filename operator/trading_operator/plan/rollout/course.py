@@ -4,24 +4,16 @@ The spec is never rewritten. What it asks for (the wanted revision) is kept up u
 held before it begins, or went back; then it is an earlier revision, with the spec that it had.
 """
 
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from trading_operator.api.common import parse_duration
-from trading_operator.api.errors import InvalidSpecError
-from trading_operator.api.reasons import (
-    NOTHING_TO_RETURN_TO,
-    OUTSIDE_CHANGE,
-    STAYS_AS_IT_IS,
-    UNPINNED_IMAGE,
-)
-from trading_operator.api.rollout import WORDS_LENGTH, OnFailure, RolloutPhase
-from trading_operator.plan.draft import Draft, System
+from trading_operator.api.reasons import NOTHING_TO_RETURN_TO
+from trading_operator.api.rollout import WORDS_LENGTH, RolloutPhase
+from trading_operator.plan.draft import System
 from trading_operator.plan.drafts import plan_drafts
-from trading_operator.plan.images import image_findings
-from trading_operator.plan.readiness import is_ready
-from trading_operator.plan.rendering import Renderings, keep_renderings, restore_renderings
+from trading_operator.plan.rendering import keep_renderings
+from trading_operator.plan.rollout.candidate import Candidate, changed_components, restore
 from trading_operator.plan.rollout.clock import Clock, read_clock, time_left
 from trading_operator.plan.rollout.commands import carry_out
 from trading_operator.plan.rollout.faults import (
@@ -33,38 +25,15 @@ from trading_operator.plan.rollout.faults import (
 )
 from trading_operator.plan.rollout.gates import Hold, Proposal, find_hold
 from trading_operator.plan.rollout.ledger import REFUSED, Ledger, Outcome, read_ledger
-from trading_operator.plan.rollout.stored_spec import is_same_spec, restore_spec
-from trading_operator.plan.rollout.validation import NOTHING_AGAINST, Assessment, assess
-from trading_operator.plan.stored_revision import unpack, unpack_data
+from trading_operator.plan.rollout.staying import find_stay, is_same_but_for_outside
+from trading_operator.plan.rollout.validation import (
+    NOTHING_AGAINST,
+    Assessment,
+    assess,
+    find_risks,
+)
+from trading_operator.plan.stored_revision import unpack
 from trading_operator.plan.types import RevisionState, StoredRevision
-
-
-@dataclass(frozen=True)
-class Candidate:
-    """A revision that may be kept up, with the spec that it is of."""
-
-    system: System
-    renderings: Renderings
-    state: RevisionState
-
-    @property
-    def digest(self) -> str:
-        """Return the digest by which it is known."""
-        return self.renderings.digest
-
-    @property
-    def drafts(self) -> Mapping[str, Draft]:
-        """Return its components in start order."""
-        return self.renderings.drafts
-
-    def count_ready(self) -> int:
-        """Return how many of its components serve at it."""
-        return sum(is_ready(self.system.observed, each) for each in self.drafts.values())
-
-    @property
-    def is_up(self) -> bool:
-        """Tell whether all of it serves."""
-        return self.count_ready() == len(self.drafts)
 
 
 @dataclass(frozen=True)
@@ -108,12 +77,28 @@ def set_course(system: System, now: datetime) -> Course:
     """Decide which revision is kept up now. Raises InvalidSpecError."""
     ledger = read_ledger(system.owner, system.observed)
     renderings = keep_renderings(system, plan_drafts(system))
-    stored = ledger.find(renderings.digest)
-    state = RevisionState(Outcome.UNPROVEN) if stored is None else stored.state
-    state = replace(state, adopted=renderings.adopted)
+    asked = Candidate(system, renderings, RevisionState(Outcome.UNPROVEN))
+    state = replace(_known_state(asked, ledger), adopted=renderings.adopted)
     command = carry_out(system, ledger, renderings.digest, state)
-    wanted = Candidate(system, renderings, command.state)
-    return replace(_set_course(wanted, ledger, now), problem=command.problem)
+    course = _set_course(replace(asked, state=command.state), ledger, now)
+    assessment = replace(
+        course.assessment, warnings=(*course.assessment.warnings, *find_risks(asked.system))
+    )
+    return replace(course, problem=command.problem, assessment=assessment)
+
+
+def _known_state(asked: Candidate, ledger: Ledger) -> RevisionState:
+    """Return what is known of the revision that the spec asks for.
+
+    A Secret that was rotated makes another revision of the same spec: if that one went back, a
+    rotation is no reason to try it again.
+    """
+    stored = ledger.find(asked.digest)
+    if stored is not None:
+        return stored.state
+    refused = (each for each in ledger.stored if each.state.outcome in REFUSED)
+    same = next((each for each in refused if is_same_but_for_outside(asked, each)), None)
+    return asked.state if same is None else same.state
 
 
 def _set_course(wanted: Candidate, ledger: Ledger, now: datetime) -> Course:
@@ -122,7 +107,7 @@ def _set_course(wanted: Candidate, ledger: Ledger, now: datetime) -> Course:
     standing = ledger.standing()
     if standing is None or standing == ledger.find(wanted.digest):
         return _watch(wanted, wanted, ledger, now)
-    before = _restore(wanted.system, ledger, standing)
+    before = restore(wanted.system, ledger, standing)
     if before is None:
         return _watch(wanted, wanted, ledger, now)
     return _propose(wanted, before, ledger, now)
@@ -130,41 +115,50 @@ def _set_course(wanted: Candidate, ledger: Ledger, now: datetime) -> Course:
 
 def _propose(wanted: Candidate, before: Candidate, ledger: Ledger, now: datetime) -> Course:
     """Let a change begin, or hold it and keep up what was there before, under its own watch."""
-    changed = _changed(wanted.drafts, {name: d.revision for name, d in before.drafts.items()})
+    former = {name: draft.revision for name, draft in before.drafts.items()}
+    changed = changed_components(wanted.drafts, former)
     assessment = assess(wanted.system, wanted.drafts, changed)
     hold = find_hold(Proposal(wanted.system, wanted.digest, assessment))
-    unseen = hold is None and wanted.system.observed.capacity is None
+    unseen = wanted.system.observed.capacity is None
     if hold is None and not unseen:
         return replace(_watch(wanted, wanted, ledger, now), assessment=assessment)
     course = _watch(before, wanted, ledger, now)
-    if course.kept_up is not before:
+    if course.kept_up.digest != before.digest:
         return course  # what was there before goes back meanwhile
-    phase = RolloutPhase.HELD if hold is not None else course.phase
+    phase = RolloutPhase.HELD if hold is not None and course.phase is not None else course.phase
     return replace(course, phase=phase, hold=hold, assessment=assessment, wants_capacity=unseen)
 
 
 def _watch(kept: Candidate, wanted: Candidate, ledger: Ledger, now: datetime) -> Course:
     """Keep a revision up, and watch it for as long as it is not proven."""
     course = Course(kept, wanted, ledger)
-    spec = kept.system.spec
-    if spec.paused or spec.hibernated:
+    if _sleeps(kept):
         return course
     if kept.state.outcome == Outcome.GOOD:
-        phase = RolloutPhase.PROVEN if kept.is_up else RolloutPhase.ROLLING_OUT
+        phase = RolloutPhase.PROVEN if kept.is_rolled_out else RolloutPhase.ROLLING_OUT
         return replace(course, phase=phase)
     ready = kept.count_ready()
     clock = read_clock(kept.system.observed.rollout, kept.digest, ready, len(kept.drafts), now)
-    found = _look_for_fault(kept, ledger.last_good(kept.digest), clock, now)
-    if found.fault is not None:
-        return _fail(replace(course, clock=clock), found.fault)
-    return _go_on(course, clock, found.look_again, now)
+    course = replace(course, clock=clock)
+    baseline = ledger.last_good(kept.digest)
+    stays = find_stay(kept, baseline)
+    found = _look_for_fault(kept, baseline, clock, now)
+    if found.fault is None or (stays and clock.baking_since is not None):
+        # Where there is no way back, what serves again is forgiven.
+        return _go_on(course, clock, found.look_again, now)
+    return _fail(course, found.fault, stays)
+
+
+def _sleeps(kept: Candidate) -> bool:
+    return kept.system.spec.paused or kept.system.spec.hibernated
 
 
 def _look_for_fault(
     kept: Candidate, baseline: StoredRevision | None, clock: Clock, now: datetime
 ) -> Finding:
     known = {} if baseline is None else unpack(baseline)
-    changed = _changed(kept.drafts, {name: each.revision for name, each in known.items()})
+    former = {name: each.revision for name, each in known.items()}
+    changed = changed_components(kept.drafts, former)
     change = Change(kept.drafts, changed, kept.system.observed, now)
     found = find_fault(change)
     if found.fault is not None or clock.baking_since is not None:
@@ -185,14 +179,13 @@ def _go_on(course: Course, clock: Clock, look_again: timedelta | None, now: date
     else:
         proven = replace(kept, state=replace(kept.state, outcome=Outcome.GOOD))
         wanted = proven if course.wanted is kept else course.wanted
-        return replace(course, kept_up=proven, wanted=wanted, phase=RolloutPhase.PROVEN)
-    return replace(course, phase=phase, clock=clock, look_again=_soonest(left, look_again))
+        return replace(course, kept_up=proven, wanted=wanted, phase=RolloutPhase.PROVEN, clock=None)
+    return replace(course, phase=phase, look_again=_soonest(left, look_again))
 
 
-def _fail(course: Course, fault: Fault) -> Course:
+def _fail(course: Course, fault: Fault, stays: str) -> Course:
     """Go back from a change that failed, unless there is no way back or nobody wants one."""
     kept, ledger = course.kept_up, course.ledger
-    stays = _find_stay(kept, ledger.last_good(kept.digest))
     if stays:
         return replace(course, phase=RolloutPhase.ROLLING_OUT, fault=fault, stays=stays)
     state = replace(
@@ -209,74 +202,27 @@ def _fail(course: Course, fault: Fault) -> Course:
     return replace(returned, wanted=course.wanted, failed=failed)
 
 
-def _find_stay(kept: Candidate, baseline: StoredRevision | None) -> str:
-    """Return why a change that failed does not go back, "" when it does."""
-    if kept.system.spec.rollout.on_failure is OnFailure.STAY:
-        return STAYS_AS_IT_IS
-    if baseline is None:
-        return NOTHING_TO_RETURN_TO
-    if _changed_outside_alone(kept, baseline):
-        return OUTSIDE_CHANGE
-    return UNPINNED_IMAGE if _was_unpinned(kept, baseline) else ""
-
-
-def _was_unpinned(kept: Candidate, baseline: StoredRevision) -> bool:
-    """Tell whether an image to which the change would go back may be another one by now."""
-    return any(
-        rendering.revision != kept.drafts[name].revision
-        and image_findings(rendering.template["spec"]["containers"][0]["image"], name)
-        for name, rendering in unpack(baseline).items()
-        if name in kept.drafts
-    )
-
-
-def _changed_outside_alone(kept: Candidate, baseline: StoredRevision) -> bool:
-    """Tell whether Secrets and ConfigMaps of somebody else are all that changed.
-
-    Going back would read the same ones: they are never undone.
-    """
-    before, spec = unpack(baseline), unpack_data(baseline).get("spec") or {}
-    after = kept.renderings.data
-    if not is_same_spec(after["spec"], spec):
-        return False
-    return all(
-        name in before
-        and each["asked"] == before[name].asked
-        and (each["inputs"] != before[name].inputs or each["revision"] == before[name].revision)
-        for name, each in after["components"].items()
-    )
-
-
 def _return(refused: Candidate, ledger: Ledger) -> Course:
     """Keep up the revision to which the system goes back from `refused`."""
     state = refused.state
     fault = Fault(state.component, state.reason, state.message) if state.reason else None
     target = ledger.find(state.return_to) if state.return_to else None
     target = target or ledger.last_good(refused.digest)
-    restored = None if target is None else _restore(refused.system, ledger, target)
-    if restored is None:
+    back = None if target is None else restore(refused.system, ledger, target)
+    if back is None:
         course = Course(refused, refused, ledger, RolloutPhase.ROLLING_OUT)
         return replace(course, fault=fault, stays=NOTHING_TO_RETURN_TO)
-    phase = RolloutPhase.ROLLED_BACK if restored.is_up else RolloutPhase.ROLLING_BACK
-    return Course(restored, refused, ledger, phase, fault=fault)
+    return Course(back, refused, ledger, _phase_of_return(back), fault=fault)
 
 
-def _restore(system: System, ledger: Ledger, stored: StoredRevision) -> Candidate | None:
-    """Return a stored revision as it can be kept up again, None when it cannot."""
-    spec = restore_spec(unpack_data(stored).get("spec") or {}, system.spec)
-    if spec is None:
+def _phase_of_return(back: Candidate) -> RolloutPhase | None:
+    if _sleeps(back):
         return None
-    restored = replace(system, spec=spec)
-    try:
-        drafts = plan_drafts(restored)
-    except InvalidSpecError:
-        return None  # what another operator took, this one does not
-    renderings = restore_renderings(stored, ledger.digest_of(stored), drafts)
-    return Candidate(restored, renderings, stored.state)
-
-
-def _changed(drafts: Mapping[str, Draft], before: Mapping[str, str]) -> frozenset[str]:
-    return frozenset(n for n, draft in drafts.items() if before.get(n) != draft.revision)
+    before = back.system.observed.rollout
+    # Once it was back, a pod that is not Ready for a moment is no way back any more.
+    was = (before.phase, before.revision) == (RolloutPhase.ROLLED_BACK.value, back.digest)
+    done = back.is_rolled_out and (was or back.is_up)
+    return RolloutPhase.ROLLED_BACK if done else RolloutPhase.ROLLING_BACK
 
 
 def _soonest(*waits: timedelta | None) -> timedelta | None:

@@ -3,16 +3,19 @@
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from typing import NamedTuple
 
 from trading_operator.api.reasons import PROBES_FAILING, PROGRESS_DEADLINE_EXCEEDED
 from trading_operator.manifests.metadata import Manifest
 from trading_operator.plan.draft import Draft
 from trading_operator.plan.graph import required_by
 from trading_operator.plan.readiness import component_pods, is_ready
-from trading_operator.plan.types import Observed, PodFacts
+from trading_operator.plan.types import FailedProbe, Observed, PodFacts
 
 # A database and what uses it may end in the same second, and be told of in either order.
 SETTLE = timedelta(seconds=2)
+# Kubelets are late at times: so much longer may failures in a row take.
+_UNEVEN = 1.5
 _PROBES = {"readinessProbe": "Readiness", "livenessProbe": "Liveness", "startupProbe": "Startup"}
 
 
@@ -114,22 +117,39 @@ def _failing_probe(draft: Draft, pod: PodFacts, now: datetime) -> str:
     """
     if not pod.started_at:
         return ""  # it does not run: what ended it says more
-    for probe, threshold in _thresholds(draft.workload):
-        failed = pod.failed_probes.get(probe, 0)
-        if probe == "Readiness":
-            decided = not pod.ready and failed and (failed >= threshold or _was_ready(pod))
-            if decided and (_was_ready(pod) or not _may_still_start(draft, pod, now)):
-                return pod.probe_words
-        elif failed >= threshold:
-            return pod.probe_words
+    for probe in _probes(draft.workload):
+        failed = pod.failed_probes.get(probe.name)
+        if failed is None:
+            continue
+        if probe.name != "Readiness":
+            decided = failed.count >= probe.threshold and _in_a_row(failed, probe)
+        elif _was_ready(pod):
+            decided = True  # the kubelet has counted
+        else:
+            enough = failed.count >= probe.threshold
+            decided = not pod.ready and enough and not _may_still_start(draft, pod, now)
+        if decided:
+            return failed.words
     return ""
 
 
-def _thresholds(workload: Manifest) -> Iterator[tuple[str, int]]:
+class _Probe(NamedTuple):
+    name: str
+    threshold: int
+    period: int  # seconds
+
+
+def _probes(workload: Manifest) -> Iterator[_Probe]:
     (container, *_) = workload["spec"]["template"]["spec"]["containers"]
-    for field, probe in _PROBES.items():
+    for field, name in _PROBES.items():
         if field in container:
-            yield probe, int(container[field].get("failureThreshold", 3))
+            threshold = int(container[field].get("failureThreshold", 3))
+            yield _Probe(name, threshold, int(container[field].get("periodSeconds", 10)))
+
+
+def _in_a_row(failed: FailedProbe, probe: _Probe) -> bool:
+    """Tell whether a probe of a pod that may be Ready has failed without a success between."""
+    return failed.seconds <= failed.count * probe.period * _UNEVEN + 1
 
 
 def _was_ready(pod: PodFacts) -> bool:
@@ -177,8 +197,8 @@ def _ready_since(change: Change, name: str) -> datetime:
 def _deepest_unready(change: Change) -> str | None:
     """Return the first component that is not Ready and can be so only by the change itself."""
     for name in change.drafts:
-        if change.is_ready(name):
-            continue
+        if change.is_ready(name) or name in change.observed.waiting_since:
+            continue  # who waits for an optional dependency does so for a bounded time
         needed = change.requires(name)
         let_down = any(not change.is_ready(each.name) for each in needed)
         touched = name in change.changed or any(each.name in change.changed for each in needed)

@@ -7,6 +7,7 @@ from trading_operator.api.rollout import RolloutPhase
 from trading_operator.api.trading_system import TradingSystemSpec
 from trading_operator.manifests.metadata import Owner
 from trading_operator.plan.references import References, references
+from trading_operator.plan.rollout.commands import ROLLBACK_TO, find_named
 from trading_operator.plan.rollout.ledger import Ledger
 from trading_operator.plan.rollout.stored_spec import restore_spec
 from trading_operator.plan.stored_revision import unpack_data
@@ -21,7 +22,7 @@ def needed_references(
 ) -> References:
     """Return every Secret and ConfigMap that a plan may look at; `stored` is newest first."""
     needed = references(owner, spec)
-    if _is_settled(owner, status or {}):
+    if _is_settled(owner, status or {}) and not owner.commands.get(ROLLBACK_TO):
         return needed  # what is kept up is what the spec asks for
     for revision in dict.fromkeys(_candidates(Ledger(owner, stored))):
         former = restore_spec(unpack_data(revision).get("spec") or {}, spec)
@@ -39,14 +40,8 @@ def _candidates(ledger: Ledger) -> Iterator[StoredRevision]:
     standing = ledger.standing()
     if standing is not None:
         yield standing
-    for each in (ledger.last_good(), *map(ledger.find, _targets(ledger))):
+    targets = (each.state.return_to for each in ledger.stored if each.state.return_to)
+    asked = find_named(ledger, ledger.owner.commands.get(ROLLBACK_TO, ""))
+    for each in (ledger.last_good(), asked, *map(ledger.find, targets)):
         if each is not None:
             yield each
-
-
-def _targets(ledger: Ledger) -> Iterator[str]:
-    # A command may name any of them.
-    asked = ledger.owner.commands.get("rollback-to", "")
-    if asked:
-        yield asked.removeprefix(f"{ledger.owner.name}-")
-    yield from (each.state.return_to for each in ledger.stored if each.state.return_to)

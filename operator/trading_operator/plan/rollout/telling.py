@@ -3,12 +3,13 @@
 from collections.abc import Iterator
 
 from trading_operator.api.common import parse_duration
+from trading_operator.plan.draft import Draft
 from trading_operator.plan.gating import format_time
 from trading_operator.plan.rollout.clock import Clock
 from trading_operator.plan.rollout.commands import DRY_RUN
 from trading_operator.plan.rollout.course import Course
 from trading_operator.plan.rollout.ledger import Outcome
-from trading_operator.plan.types import ComponentDiff, Finding, RolloutPlan
+from trading_operator.plan.types import ComponentDiff, Finding, Manifest, RolloutPlan
 
 
 def plan_rollout(course: Course) -> RolloutPlan | None:
@@ -17,13 +18,15 @@ def plan_rollout(course: Course) -> RolloutPlan | None:
         return None
     fault, clock = course.fault, course.clock
     assessment = course.assessment
+    # What failed below a change that is held is told as what it is.
+    subject = course.failed or course.wanted
     return RolloutPlan(
         phase=course.phase.value,
-        desired=course.wanted.digest,
+        desired=subject.digest,
         kept_up=course.kept_up.digest,
         last_good=course.last_good,
         is_change=course.is_change,
-        by_hand=course.wanted.state.outcome == Outcome.WITHDRAWN,
+        by_hand=subject.state.outcome == Outcome.WITHDRAWN,
         hold=None if course.hold is None else Finding(course.hold.reason, course.hold.message),
         component="" if fault is None else fault.component,
         fault=None if fault is None else Finding(fault.reason, fault.message),
@@ -51,10 +54,18 @@ def plan_dry_run(course: Course) -> tuple[ComponentDiff, ...] | None:
 def _diffs(course: Course) -> Iterator[ComponentDiff]:
     children = course.kept_up.system.observed.children
     for name, draft in course.wanted.drafts.items():
-        yield ComponentDiff(name, children.get(draft.ref), draft.workload)
+        before = course.kept_up.drafts.get(name)
+        moved = before is not None and _address(before) != _address(draft)
+        yield ComponentDiff(name, children.get(draft.ref), draft.workload, moved)
     for name, draft in course.kept_up.drafts.items():
         if name not in course.wanted.drafts:
             yield ComponentDiff(name, draft.workload, None)
+
+
+def _address(draft: Draft) -> list[Manifest]:
+    """Return how a component is reached, and what works on it."""
+    made = (draft.service, *draft.extras)
+    return [each["spec"] for each in made if each is not None]
 
 
 def _baking_since(clock: Clock | None) -> str | None:

@@ -5,7 +5,6 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from trading_operator.api.datastore import Datastore
 from trading_operator.api.reasons import (
     INVALID_IMAGE,
     QUOTA_EXCEEDED,
@@ -57,8 +56,7 @@ def assess(system: System, drafts: Mapping[str, Draft], changed: frozenset[str])
         Problem(name, Block(QUOTA_EXCEEDED, message))
         for name, message in find_shortages(system, drafts, changed)
     )
-    warnings = (*_risks(system, drafts), *find_misfits(system, drafts, changed))
-    return Assessment(tuple(problems), warnings)
+    return Assessment(tuple(problems), tuple(find_misfits(system, drafts, changed)))
 
 
 def _blocks(system: System, draft: Draft) -> Iterator[Block]:
@@ -75,9 +73,8 @@ def _blocks(system: System, draft: Draft) -> Iterator[Block]:
         )
 
 
-def _risks(system: System, drafts: Mapping[str, Draft]) -> Iterator[str]:
-    for name, draft in drafts.items():
-        store = system.components[name]
-        if isinstance(store, Datastore):
-            for risk in ENGINES[store.engine].find_risks(store, draft.path):
-                yield f"{RISKY_PARAMETERS}: {risk}"
+def find_risks(system: System) -> Iterator[str]:
+    """Yield a warning for each setting of a database that may not fit into its memory."""
+    for at, store in enumerate(system.spec.datastores):
+        for risk in ENGINES[store.engine].find_risks(store, f"datastores[{at}]"):
+            yield f"{RISKY_PARAMETERS}: {risk}"

@@ -116,12 +116,28 @@ def test_parameters_that_may_not_fit_are_warned_of(store: dict[str, Any], said: 
     assert world.condition("Validated")["status"] == "True"
 
 
-def test_nothing_is_looked_up_for_a_change_that_is_held_anyway(settled: Desk) -> None:
+def test_room_is_looked_for_before_a_change_alone_and_also_for_one_that_waits(
+    settled: Desk,
+) -> None:
+    assert not settled.plan(desk("1"), capacity=None).wants_capacity
     manual = desk("2", rollout={"approval": "Manual"})
-    assert not settled.plan(manual, capacity=None).wants_capacity
+    assert settled.plan(manual, capacity=None).wants_capacity
     plan = settled.plan(desk("2"), capacity=None)
     assert plan.wants_capacity
     assert plan.revision != plan.desired_revision
+    quota = Quota("desk", {"pods": "3"}, {"pods": "3"})
+    held = settled.step(manual, capacity=Capacity((quota,)))
+    assert held.rollout is not None
+    assert held.rollout.hold is not None
+    assert "ResourceQuota desk" in held.rollout.hold.message
+
+
+def test_components_that_change_in_turn_need_room_for_one_at_a_time(settled: Desk) -> None:
+    # Both services make one pod more while they change, one after the other.
+    quota = Quota("desk", {"pods": "4"}, {"pods": "3"})
+    plan = settled.step(desk("2"), capacity=Capacity((quota,)))
+    assert plan.rollout is not None
+    assert plan.rollout.hold is None
 
 
 def test_a_change_waits_for_the_approval_of_exactly_its_revision(settled: Desk) -> None:

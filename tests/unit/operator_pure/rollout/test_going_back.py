@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from trading_operator.plan.types import PodFault, SecretFacts
+from trading_operator.plan.types import FailedProbe, PodFault, SecretFacts
 from unit.operator_pure.rollout.worlds import ABSENT, BUSY, CRASH, Desk, desk
 from unit.operator_pure.systems import later, make_spec, service
 
@@ -198,8 +198,9 @@ def test_a_probe_decides_by_its_own_threshold_and_the_start_that_the_spec_allows
     spec = _probed(image="a:2", **fields)
     world.begin(spec, "a")
     started = _time(world.seconds - running)
-    facts = {"ready_since": started, "started_at": started, "failed_probes": failed}
-    world.break_pod("a", None, probe_words="HTTP probe failed with statuscode: 503", **facts)
+    probes = {name: FailedProbe(count, "statuscode: 503") for name, count in failed.items()}
+    facts = {"ready_since": started, "started_at": started, "failed_probes": probes}
+    world.break_pod("a", None, **facts)
     plan = world.step(spec, 0)
     assert plan.rollout is not None
     assert (plan.rollout.fault is not None) is goes_back
@@ -216,22 +217,28 @@ def test_one_failed_probe_is_enough_of_a_pod_that_lost_its_readiness() -> None:
     assert world.status["rollout"]["phase"] == "Baking"
     now = world.seconds
     facts = {"started_at": _time(now - 15), "ready_since": _time(now - 1)}
-    world.break_pod("a", None, probe_words="503", failed_probes={}, **facts)
+    world.break_pod("a", None, failed_probes={}, **facts)
     assert world.plan(spec).rollout.fault is None  # type: ignore[union-attr]
-    world.break_pod("a", None, probe_words="503", failed_probes={"Readiness": 1}, **facts)
+    world.break_pod("a", None, failed_probes={"Readiness": FailedProbe(1, "503")}, **facts)
     assert world.step(spec, 0).rollout.fault is not None  # type: ignore[union-attr]
 
 
-def test_a_program_that_hangs_is_seen_by_its_liveness_though_it_still_counts_as_ready() -> None:
+@pytest.mark.parametrize(("seconds", "goes_back"), [(2.0, True), (40.0, False)])
+def test_a_program_that_hangs_is_seen_by_its_liveness_though_it_still_counts_as_ready(
+    seconds: float, goes_back: bool
+) -> None:
     live = {"path": "/livez", "period": "1s", "failureThreshold": 3}
     world = Desk()
     world.settle(_probed(image="a:1", liveness=live))
     spec = _probed(image="a:2", liveness=live)
     world.run(spec, 20)
     pod = world.world.pods["a"]
-    hung: Any = {"started_at": _time(0), "failed_probes": {"Liveness": 3}, "probe_words": "timeout"}
-    world.world.pods["a"] = replace(pod, **hung)
-    assert world.step(spec, 0).rollout.fault is not None  # type: ignore[union-attr]
+    # Three failures within forty seconds of a check each second were not in a row.
+    failed = {"Liveness": FailedProbe(3, "timeout", seconds)}
+    world.world.pods["a"] = replace(pod, started_at=_time(0), failed_probes=failed)
+    plan = world.step(spec, 0)
+    assert plan.rollout is not None
+    assert (plan.rollout.fault is not None) is goes_back
 
 
 def test_a_change_without_progress_fails_at_its_deadline(settled: Desk) -> None:
@@ -355,3 +362,97 @@ def test_a_component_that_the_change_added_goes_and_one_that_it_removed_comes_ba
     world.run(new)
     assert set(world.images()) == {"a", "gone"}
     assert world.status["rollout"]["phase"] == "RolledBack"
+
+
+def test_a_rotated_secret_is_no_reason_to_try_a_failed_spec_again() -> None:
+    env = [{"name": "KEY", "secretKeyRef": {"name": "broker", "key": "key"}}]
+
+    def spec(image: str) -> Any:
+        return make_spec(services=[service("a", image=image, env=env)], rollout={"bakeTime": "60s"})
+
+    world = Desk()
+    world.world.secrets["broker"] = SecretFacts("broker", frozenset({"key"}), "one")
+    world.settle(spec("a:1"))
+    world.begin(spec("a:2"), "a")
+    world.break_pod("a")
+    world.run(spec("a:2"))
+    for digest in ("two", "three"):
+        world.world.secrets["broker"] = SecretFacts("broker", frozenset({"key"}), digest)
+        world.run(spec("a:2"))
+        assert world.images() == {"a": "a:1"}
+        assert world.status["rollout"]["phase"] == "RolledBack"
+    world.commands = {"retry": "now"}
+    world.run(spec("a:2"), 200)
+    assert world.images() == {"a": "a:2"}
+
+
+def test_a_first_version_that_recovered_is_proven_good(settled: Desk) -> None:
+    world = Desk()
+    world.run(desk("1"), 20)
+    crashed = replace(CRASH, at=_time(world.seconds - 5))
+    world.break_pod("feed", crashed)
+    world.step(desk("1"))
+    assert world.condition("RolledBack")["reason"] == "NothingToReturnTo"
+    # It was started again and serves; what it died of is still in the status of its pod.
+    world.world.pods["feed"] = replace(world.world.pods["feed"], ready=True)
+    for _ in range(20):
+        world.step(desk("1"), 5.0)
+    assert world.outcomes() == {1: "Good"}
+
+
+def test_a_pod_that_is_away_for_a_moment_says_nothing_of_the_way_back(settled: Desk) -> None:
+    settled.begin(desk("2"), "feed")
+    settled.break_pod("feed")
+    settled.run(desk("2"))
+    settled.break_pod("feed", None)
+    settled.step(desk("2"))
+    assert settled.status["rollout"]["phase"] == "RolledBack"
+    settled.world.run_pods()
+    wire = desk("2").model_dump(by_alias=True, exclude_unset=True, mode="json")
+    settled.step(make_spec(**{**wire, "hibernated": True}))
+    assert "rollout" not in settled.status
+
+
+def test_a_proven_revision_that_degrades_is_no_change(settled: Desk) -> None:
+    settled.break_pod("feed")
+    settled.step(desk("1"))
+    assert settled.status["rollout"]["phase"] == "Proven"
+    assert settled.condition("RolledBack")["reason"] == "NothingRolledBack"
+
+
+def test_a_long_bake_time_is_no_lack_of_progress(settled: Desk) -> None:
+    spec = desk("2", rollout={"bakeTime": "1h"})
+    settled.run(spec, 600)
+    assert settled.status["rollout"]["phase"] == "Baking"
+    settled.break_pod("feed", None)
+    assert settled.step(spec).rollout.fault is None  # type: ignore[union-attr]
+    assert settled.step(spec, 200).rollout.fault is None  # type: ignore[union-attr]
+    assert settled.step(spec, 200).rollout.fault is not None  # type: ignore[union-attr]
+
+
+def test_what_fails_below_a_change_that_is_held_goes_back_under_its_own_name(
+    settled: Desk,
+) -> None:
+    settled.begin(desk("2"), "feed")
+    failing = settled.status["revision"]
+    held = desk("3", rollout={"approval": "Manual"})
+    assert settled.step(held).rollout.phase == "Held"  # type: ignore[union-attr]
+    settled.break_pod("feed")
+    plan = settled.step(held)
+    assert plan.rollout is not None
+    assert (plan.rollout.phase, plan.rollout.desired) == ("RollingBack", failing)
+    settled.run(held)
+    assert _services(settled.images())["feed"] == "feed:1"
+    assert settled.condition("Ready")["reason"] == "WaitingForApproval"
+
+
+def test_a_held_change_stays_held_when_what_is_below_it_is_proven(settled: Desk) -> None:
+    settled.run(desk("2"), 30)
+    held = desk("3", rollout={"approval": "Manual"})
+    for _ in range(30):
+        plan = settled.step(held, 5.0)
+        settled.world.run_pods()
+        assert plan.rollout is not None
+        assert plan.rollout.phase == "Held"
+        assert settled.condition("Ready")["status"] == "False"
+    assert sorted(settled.outcomes().values()) == ["Good", "Good"]
