@@ -36,10 +36,10 @@ def build_datastore(name: str, engine: str, **more: Any) -> dict[str, Any]:
 
 
 def build_system(name: str, **spec: Any) -> dict[str, Any]:
-    """Build a TradingSystem."""
+    """Build a TradingSystem; what serves is proven good at once, unless the test says otherwise."""
     return {
         "apiVersion": "tradingoperator.io/v1alpha1",
         "kind": "TradingSystem",
         "metadata": {"name": name},
-        "spec": spec,
+        "spec": {"rollout": {"bakeTime": "0s"}, **spec},
     }

@@ -20,7 +20,7 @@ def operator_pods(trading: TradingCluster) -> list[str]:
 
 
 def test_a_settled_system_costs_no_writes(trading: TradingCluster, example: str) -> None:
-    trading.wait_ready(example, SYSTEM)
+    trading.wait_proven(example, SYSTEM)
     start = trading.audit.position()
     time.sleep(SETTLED)
     assert trading.audit.writes_since(start, OPERATOR_USER) == []
@@ -29,7 +29,7 @@ def test_a_settled_system_costs_no_writes(trading: TradingCluster, example: str)
 def test_a_killed_operator_comes_back_and_changes_nothing(
     trading: TradingCluster, example: str
 ) -> None:
-    trading.wait_ready(example, SYSTEM)
+    trading.wait_proven(example, SYSTEM)
     before = trading.pod_identities(example)
     system = trading.system(example, SYSTEM)
     old = operator_pods(trading)

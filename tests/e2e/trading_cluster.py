@@ -71,6 +71,15 @@ class TradingCluster:
             timeout,
         )
 
+    def wait_proven(self, namespace: str, name: str, timeout: float = 120) -> None:
+        """Wait until a system is Ready and its revision is proven good: nothing is to come."""
+        self.wait_ready(namespace, name, timeout)
+        eventually(
+            lambda: self.system(namespace, name)["status"]["rollout"]["phase"] == "Proven",
+            f"{name} in {namespace} proven good",
+            timeout,
+        )
+
     def sql(self, namespace: str, pod: str, query: str) -> list[list[str]]:
         """Run a query in a PostgreSQL pod and return its rows as text."""
         psql = ("psql", "-U", "trading", "-d", "trading", "-AtF", "|", "-c", query)

@@ -20,6 +20,7 @@ from mutation.server import Server
 
 UNDISTURBED = 2  # plays of each scenario without a fault: they must end alike
 ALONE_SECONDS = 40.0  # of one point that no other may run beside
+Tell = Callable[[str], None]
 Restart = Callable[[], Awaitable[None]]
 
 
@@ -68,6 +69,7 @@ class Campaign:
             while waiting:
                 scenario = waiting.popleft()
                 found[scenario].append(await player.play_undisturbed(scenario))
+                self.results.tell(f"{scenario} undisturbed: {found[scenario][-1].sequence}")
 
         async with asyncio.TaskGroup() as group:
             for player in self.players:
@@ -83,14 +85,14 @@ class Campaign:
                 await self._try(player, point)
             except LaneError as error:
                 trouble = (str(error), *player.lane.read_trouble())
-                self.results.failures.append(Failure(point, trouble))
+                self.results.fails(Failure(point, trouble))
                 if not await _recovers(player):
                     return  # the other lanes go on
 
     async def _try(self, player: Player, point: Point) -> None:
         verdict = await player.play(point, self.endings[point.scenario])
         if verdict.failure is not None:
-            self.results.failures.append(verdict.failure)
+            self.results.fails(verdict.failure)
         elif verdict.reached:
             self.results.passes(point, verdict.seconds)
         else:
@@ -145,10 +147,10 @@ async def open_lanes(
 
 
 async def run_points(
-    wanted: Wanted, lanes: Sequence[Lane], invariants: Invariants
+    wanted: Wanted, lanes: Sequence[Lane], invariants: Invariants, tell: Tell
 ) -> tuple[Results, float]:
     """Run what is wanted, and return the results and how long it took."""
     players = [Player(lane, invariants, wanted.seed, wanted.patience) for lane in lanes]
-    campaign = Campaign(wanted, players, Results(wanted.seed))
+    campaign = Campaign(wanted, players, Results(wanted.seed, tell=tell))
     await campaign.run()
     return campaign.results, time.monotonic() - campaign.started

@@ -14,6 +14,8 @@ from mutation.server import SYSTEMS, Object, Server, path_of
 COMPONENT = "app.kubernetes.io/component"
 State = dict[str, Any]
 _SHOWN = 6
+# A digest of all that is written, the uid of the owner in it.
+_RENDERING = "tradingoperator.io/rendering"
 
 
 async def read_state(server: Server, kinds: tuple[Kind, ...], namespace: str) -> State:
@@ -97,4 +99,13 @@ def _status(system: Object) -> Object:
 def _without_namespace(state: State, namespace: str) -> State:
     text = re.sub(re.escape(namespace), "NAMESPACE", orjson.dumps(state).decode())
     plain: State = orjson.loads(text)
+    _drop(plain, _RENDERING)
     return plain
+
+
+def _drop(value: Any, name: str) -> None:
+    if isinstance(value, dict):
+        value.pop(name, None)
+    for each in value.values() if isinstance(value, dict) else value:
+        if isinstance(each, dict | list):
+            _drop(each, name)

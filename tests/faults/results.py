@@ -1,7 +1,7 @@
 """What came of the points, and the report of a run."""
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -32,6 +32,7 @@ class Results:
     failures: list[Failure] = field(default_factory=list)
     seconds: list[tuple[float, Point]] = field(default_factory=list)
     left: int = 0  # points that the time did not allow
+    tell: Callable[[str], None] = lambda _: None
 
     @property
     def total(self) -> int:
@@ -42,6 +43,12 @@ class Results:
         """Note that a point passed, so many seconds after its fault."""
         self.passed[point.kind] += 1
         self.seconds.append((seconds, point))
+        self.tell(f"{point} passed after {seconds:.1f} s")
+
+    def fails(self, failure: Failure) -> None:
+        """Note what is wrong at a point."""
+        self.failures.append(failure)
+        self.tell(self._describe(failure))
 
     def summary(self, seconds: float) -> str:
         """Describe the run in a few lines."""

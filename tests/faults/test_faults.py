@@ -33,6 +33,17 @@ def _wanted() -> Wanted:
     return Wanted(seed, seconds=seconds, alone=SAMPLE_ALONE)
 
 
+def _tell(capsys: pytest.CaptureFixture[str]) -> Callable[[str], None]:
+    """Return what prints each point as it ends, when somebody wants to see that."""
+
+    def tell(text: str) -> None:
+        if os.environ.get("FAULTS_TRACE"):
+            with capsys.disabled():
+                print(f"{datetime.now(UTC):%H:%M:%S} {text}", flush=True)  # noqa: T201
+
+    return tell
+
+
 @pytest.mark.timeout(ALL_SECONDS)
 async def test_a_fault_at_any_write_changes_nothing_in_the_end(
     control_plane: ClusterHandle,
@@ -49,7 +60,7 @@ async def test_a_fault_at_any_write_changes_nothing_in_the_end(
         lanes,
         invariants,
     ):
-        results, seconds = await run_points(wanted, lanes, invariants)
+        results, seconds = await run_points(wanted, lanes, invariants, _tell(capsys))
     with capsys.disabled():
         print(results.summary(seconds), flush=True)  # noqa: T201
     if results.failures:

@@ -53,6 +53,12 @@ def _refusal(namespace: Namespace, system: Spec, method: str = "POST") -> tuple[
 
 REFUSED: list[tuple[str, Spec, str, str]] = [
     (
+        "a deadline by which nothing could have started",
+        {"services": [_service()], "rollout": {"progressDeadline": "9s"}},
+        "spec.rollout.progressDeadline",
+        "progressDeadline must be at least 10s",
+    ),
+    (
         "unknown dependency of a service",
         {"services": [_service(dependsOn=[{"name": "ghost"}])]},
         "spec.services",

@@ -10,14 +10,30 @@ from trading_operator.kube.informer import GONE, Informer
 WATCH_SECONDS = (40, 70)
 
 
+FORBIDDEN = 403
+
+
 class EventInformer(Informer):
-    """A watch that is long silent when all is well."""
+    """A watch that is long silent when all is well.
+
+    The operator does without it where its role is from before: failed probes are then seen late,
+    by the pods' status and the deadline of a change.
+    """
+
+    _forbidden = False
+
+    def silence(self) -> float:
+        """Return the seconds since the API server said something; a no is something."""
+        return 0.0 if self._forbidden else super().silence()
 
     async def _watch(self) -> None:
         await super()._watch()
         self._heard = time.monotonic()
 
     async def _recover(self, error: ApiError) -> None:
+        self._forbidden = error.status == FORBIDDEN
+        if self._forbidden:
+            self.synced.set()
         if error.status == GONE and self._gone:
             # Nothing happened for so long that nobody knows the version any more.
             self._gone = 0

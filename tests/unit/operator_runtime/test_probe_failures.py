@@ -162,3 +162,17 @@ async def test_a_watch_of_events_that_is_silent_for_long_is_no_mishap(
     assert len(listed) == 5
     assert all("fieldSelector=reason%3DUnhealthy" in path for _, path in server.requests)
     assert not any("labelSelector" in path for _, path in server.requests)
+
+
+async def test_a_role_that_may_not_watch_events_keeps_nobody_from_leading() -> None:
+    server = ScriptedServer(answer_error(403, "Forbidden"))
+    probes = ProbeFailures(lambda _: None)
+    async with server.transport() as transport:
+        informer = EventInformer(transport, probes, POD_EVENTS, None, Metrics())
+        task = asyncio.create_task(informer.run())
+        await until(informer.synced.is_set, 3.0)
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+    health = informer.health()
+    assert (health.synced, health.stalled) == (True, False)
+    assert "Forbidden" in health.error
