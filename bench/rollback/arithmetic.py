@@ -74,6 +74,19 @@ def find_first_after(
     return min(found, key=lambda each: each.received, default=None)
 
 
+def describe_since(requests: Iterable[Request], began: float, until: float) -> list[str]:
+    """Return the requests between two moments, with the milliseconds since the first one."""
+    found = (each for each in requests if began < each.received and each.done <= until)
+    return [_describe(each, began) for each in sorted(found, key=lambda each: each.received)]
+
+
+def _describe(request: Request, began: float) -> str:
+    sub = f"/{request.subresource}" if request.subresource else ""
+    came, went = (1000 * (each - began) for each in (request.received, request.done))
+    what = f"{request.verb} {request.resource}{sub}/{request.name}"
+    return f"{came:.1f}-{went:.1f} ms: {what} {request.code}"
+
+
 def percentile(values: Sequence[float], share: float) -> float:
     """Return the smallest value that at least this share of all does not exceed."""
     ordered = sorted(values)

@@ -5,7 +5,7 @@ from typing import Any
 
 from bench.audit import Request
 from bench.errors import BenchError
-from bench.rollback.arithmetic import find_first_after, find_last_before
+from bench.rollback.arithmetic import describe_since, find_first_after, find_last_before
 from bench.rollback.change import Course
 from bench.rollback.failures import GOOD, Version
 from bench.rollback.node import KUBELET, OPERATOR, Node, make_place
@@ -109,6 +109,7 @@ def build_reaction(
         rollback=rollback.done,
         first_seen=first.seen,
         decided_seen=deciding.seen,
+        requests=describe_since(operator, said.done, rollback.done),
     )
 
 

@@ -16,6 +16,7 @@ class Reaction:
     rollback: float  # and was answered
     first_seen: float  # when the bench's own watch told of the reports
     decided_seen: float
+    requests: list[str] = field(default_factory=list)  # of the operator from the first report on
 
 
 @dataclass(frozen=True)

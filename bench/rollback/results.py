@@ -1,7 +1,8 @@
 """Results that are committed: the records of one run with the machine, and their tables."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 import orjson
@@ -9,9 +10,18 @@ import orjson
 from bench.errors import BenchError
 from bench.results import PAGE
 from bench.results import RESULTS as ALL_RESULTS
-from bench.rollback.figures import build_comparison, build_goals, build_reactions, build_storm
+from bench.rollback.figures import (
+    Row,
+    build_comparison,
+    build_goals,
+    build_reactions,
+    build_storm,
+    read_lead,
+    rows_of,
+)
 from bench.rollback.run import STORM
 from bench.run import write_json
+from bench.subjects import OURS
 
 # Beside the runs of `make bench`, whose page has no place for this one.
 RESULT = ALL_RESULTS / "rollback" / "result.json"
@@ -71,10 +81,22 @@ def render_result(result: Result) -> str:
     for goal in build_goals(rows, storm):
         value = "" if goal.value is None else f"{goal.value:.1f}"
         lines.append(f"| {goal.title} | {goal.wanted} | {value} | {goal.verdict} |")
-    lines += ["", *build_reactions(rows), "", *build_comparison(rows), ""]
-    if storm is not None:
-        lines += [*build_storm(storm), ""]
-    return "\n".join(lines)
+    fake = [] if storm is None else build_storm(storm)
+    ours = rows_of(rows, OURS)
+    if ours:
+        lines += ["", _cross_check(ours)]
+    for table in (build_reactions(rows), build_comparison(rows), fake):
+        lines += ["", *table] if table else []
+    return "\n".join([*lines, ""])
+
+
+def _cross_check(ours: Sequence[Row]) -> str:
+    leads = [read_lead(row) for row in ours]
+    return (
+        "Two clocks for a report, of which the earlier one counts: the audit log dates the answer "
+        f"to the kubelet {median(leads):.1f} ms (median; {min(leads):.1f} to {max(leads):.1f}) "
+        "after the bench's own watch told of it."
+    )
 
 
 def _describe(result: Result) -> str:

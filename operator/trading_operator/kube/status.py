@@ -18,11 +18,9 @@ async def write_status(transport: Transport, body: Body, status: Body) -> Body |
     if previous == status:
         return None
     metadata = body["metadata"]
-    # A merge patch keeps what it does not name: what left the status is named with null.
-    gone = dict.fromkeys(previous.keys() - status.keys())
     patch = {
         "metadata": {"resourceVersion": metadata["resourceVersion"]},
-        "status": {**gone, **status},
+        "status": _replace(previous, status),
     }
     call = Call(
         "patch",
@@ -35,3 +33,15 @@ async def write_status(transport: Transport, body: Body, status: Body) -> Body |
     )
     answer: Body = await transport.send(call)
     return answer
+
+
+def _replace(previous: Body, status: Body) -> dict[str, Any]:
+    """Build the merge patch that leaves nothing of before: what it does not name, it keeps."""
+    gone: dict[str, Any] = dict.fromkeys(previous.keys() - status.keys())
+    return gone | {name: _value(previous.get(name), value) for name, value in status.items()}
+
+
+def _value(before: Any, value: Any) -> Any:
+    # A list is replaced as a whole.
+    both = isinstance(before, Mapping) and isinstance(value, Mapping)
+    return _replace(before, value) if both else value

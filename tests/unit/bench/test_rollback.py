@@ -10,12 +10,13 @@ from bench.errors import BenchError
 from bench.rollback.arithmetic import (
     Downtime,
     Poll,
+    describe_since,
     find_first_after,
     find_last_before,
     measure_downtime,
 )
 from bench.rollback.failures import BY_KIND, FAILURES, GOOD, Signal, Version, build_bad
-from bench.rollback.figures import after
+from bench.rollback.figures import after, read_lead
 from bench.rollback.objects import build_release, build_system, version_of
 from bench.rollback.ours import build_reaction
 from bench.rollback.parameters import Parameters
@@ -184,7 +185,7 @@ def test_the_first_write_after_it_leaves_statuses_and_refusals_out() -> None:
     assert found.received == 2.3
 
 
-def test_a_reaction_counts_from_the_kubelets_answered_write() -> None:
+def test_a_reaction_counts_from_the_earlier_of_two_clocks() -> None:
     reports = find_reports(
         [
             seen_pod(1.0, build_pod("new", BAD)),
@@ -204,9 +205,11 @@ def test_a_reaction_counts_from_the_kubelets_answered_write() -> None:
     ]
     found = build_reaction(reports[0], reports[1], kubelet, operator)
     row = {"reaction": vars(found)}
-    assert after("first", "rollback")(row) == pytest.approx(1040)
-    assert after("decided", "rollback")(row) == pytest.approx(40)
-    assert after("decided", "verdict")(row) == pytest.approx(20)
+    # The watch told of both before they were answered.
+    assert after("first", "rollback")(row) == pytest.approx(1090)
+    assert after("decided", "rollback")(row) == pytest.approx(90)
+    assert after("decided", "verdict")(row) == pytest.approx(70)
+    assert read_lead(row) == pytest.approx(50)
     with pytest.raises(BenchError, match="not touched"):
         build_reaction(reports[0], reports[1], kubelet, operator[:1])
 
@@ -325,3 +328,16 @@ def test_a_kind_that_nobody_knows_is_refused_with_those_that_are() -> None:
     with pytest.raises(BenchError, match=r"flood.*image, crash"):
         Parameters(kinds="crash,flood").check()
     assert [each.kind for each in Parameters(kinds="hang,crash").failures] == ["crash", "hang"]
+
+
+def test_what_the_operator_asked_in_between_is_told_in_order() -> None:
+    requests = [
+        request(OPERATOR, "deployments", "desk-web", 2.5),
+        request(OPERATOR, "controllerrevisions", "desk-abc", 2.25),
+        request(OPERATOR, "tradingsystems", "desk", 2.75, subresource="status"),
+        request(OPERATOR, "deployments", "desk-web", 1.0),
+    ]
+    assert describe_since(requests, 2.0, 2.7) == [
+        "250.0-350.0 ms: patch controllerrevisions/desk-abc 200",
+        "500.0-600.0 ms: patch deployments/desk-web 200",
+    ]

@@ -16,12 +16,19 @@ from bench.rollback.figures import (
     summarize,
     summarize_downtime,
 )
-from bench.rollback.results import BEGIN, END, check, render_page
+from bench.rollback.results import BEGIN, END, check, render_page, render_result
 from bench.subjects import HELM, OURS
 
 
 def build_row(subject: str, kind: str = "crash", **more: Any) -> dict[str, Any]:
-    reaction = {"first": 1.0, "decided": 1.5, "verdict": 1.51, "rollback": 1.52}
+    reaction = {
+        "first": 1.0,
+        "first_seen": 1.0,
+        "decided": 1.5,
+        "decided_seen": 1.5,
+        "verdict": 1.51,
+        "rollback": 1.52,
+    }
     return {
         "subject": subject,
         "kind": kind,
@@ -84,6 +91,21 @@ def test_samples_outside_of_the_waves_are_left_out() -> None:
     assert build_storm(storm)[2:] == [
         "| while 200 others change: report to workload | 1 | 300.0 | 300.0 | 300.0 |"
     ]
+
+
+def test_a_result_tells_its_machine_its_size_and_only_the_tables_that_it_has() -> None:
+    names = ("date", "commit", "cpu", "memory", "kernel", "kubernetes", "helm")
+    result = {
+        "machine": dict.fromkeys(names, "1"),
+        "parameters": {"runs": 5, "helm_runs": 2, "helm_timeout_seconds": 60},
+        "records": [build_row(OURS)],
+        "storm": None,
+    }
+    text = render_result(result)
+    assert "5 runs of each failure kind (2 of Helm)" in text
+    assert "program that crashes at start" in text
+    assert "Helm: client noticed" not in text
+    assert "Fake nodes" not in text
 
 
 def test_a_page_without_marks_is_refused() -> None:

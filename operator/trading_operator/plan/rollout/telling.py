@@ -52,11 +52,13 @@ def plan_dry_run(course: Course) -> tuple[ComponentDiff, ...] | None:
 
 
 def _diffs(course: Course) -> Iterator[ComponentDiff]:
-    children = course.kept_up.system.observed.children
     for name, draft in course.wanted.drafts.items():
         before = course.kept_up.drafts.get(name)
-        moved = before is not None and _address(before) != _address(draft)
-        yield ComponentDiff(name, children.get(draft.ref), draft.workload, moved)
+        if before is None:
+            yield ComponentDiff(name, None, draft.workload)
+        else:
+            moved = _address(before) != _address(draft)
+            yield ComponentDiff(name, before.workload, draft.workload, moved)
     for name, draft in course.kept_up.drafts.items():
         if name not in course.wanted.drafts:
             yield ComponentDiff(name, draft.workload, None)
