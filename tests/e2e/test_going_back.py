@@ -127,6 +127,9 @@ def desk(trading: TradingCluster) -> Iterator[str]:
         trading.wait_ready(namespace, SYSTEM)
         eventually(lambda: _phase(trading, namespace) == "Proven", "a good revision", 60)
         yield namespace
+        # What comes after measures how quiet the operator is.
+        trading.kubectl("delete", "tradingsystem", SYSTEM, "-n", namespace, "--timeout=60s")
+    trading.kubectl("wait", "--for=delete", f"namespace/{namespace}", "--timeout=120s")
 
 
 def _status(trading: TradingCluster, namespace: str) -> Spec:

@@ -50,15 +50,14 @@ class Campaign:
         await self._play_undisturbed()
         points = self.wanted.points or in_turn(all_points(self.results.writes), self.wanted.seed)
         together = deque(point for point in points if point.kind not in ALONE)
-        alone = deque(point for point in points if point.kind in ALONE)
-        few = deque(list(alone)[: self.wanted.alone])
+        alone = [point for point in points if point.kind in ALONE]
+        few, spared = deque(alone[: self.wanted.alone]), len(alone[self.wanted.alone :])
         until = self.wanted.seconds - ALONE_SECONDS * min(len(few), 2)
         async with asyncio.TaskGroup() as group:
             for player in self.players:
                 group.create_task(self._work(player, together, until))
         await self._work(self.players[0], few, self.wanted.seconds)
-        tried = len(alone) - max(0, len(alone) - self.wanted.alone)
-        self.results.left = len(together) + len(few) + len(alone) - tried
+        self.results.left = len(together) + len(few) + spared
 
     async def _play_undisturbed(self) -> None:
         scenarios = dict.fromkeys(point.scenario for point in self.wanted.points)
