@@ -6,6 +6,7 @@ from typing import Any
 
 from mutation.schema import Node
 from mutation.text import matches, sample
+from trading_operator.api.autoscaling import MOST_PODS
 
 ANY_TYPE = "x-kubernetes-int-or-string"
 _QUANTITIES: tuple[Any, ...] = (
@@ -30,6 +31,8 @@ _TEXTS = (
 )
 _LONGEST_LIST = 3
 _LARGEST = 2**31
+# Three fake nodes and two cores run a thousand pods, and nothing else for minutes.
+_FEW_PODS = 12
 
 
 def choose_valid(rng: Random, node: Node, names: Sequence[str]) -> Any:
@@ -85,6 +88,8 @@ def _leaf(rng: Random, node: Node, names: Sequence[str]) -> Any:
         return rng.choice((True, False))
     if node["type"] in ("integer", "number"):
         least, most = node.get("minimum", 0), node.get("maximum", _LARGEST)
+        if most == MOST_PODS:
+            most = _FEW_PODS
         return rng.choice((least, most, min(least + 1, most), rng.randint(least, most)))
     return _text(rng, node, names)
 

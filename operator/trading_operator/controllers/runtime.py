@@ -22,6 +22,7 @@ from trading_operator.controllers.trading_system import reconcile_trading_system
 from trading_operator.engines.base import OperandSettings
 from trading_operator.kube.access import Kube
 from trading_operator.kube.cache import Cache, Key
+from trading_operator.kube.capacity import CapacityReader
 from trading_operator.kube.connection import Connection
 from trading_operator.kube.elector import Elector, Terms
 from trading_operator.kube.errors import ApiError
@@ -68,7 +69,12 @@ class Runtime:
         terms = _terms(settings)
         self.connection = replace(connection, unacknowledged=terms.unacknowledged)
         self.transport = Transport(self.connection, metrics, settings.requests)
-        self.kube = Kube(self.transport, self._build_cache(), NamedReader(self.transport))
+        self.kube = Kube(
+            self.transport,
+            self._build_cache(),
+            NamedReader(self.transport),
+            CapacityReader(self.transport),
+        )
         self.elector = Elector(self.transport, terms)
         self.transport.fence_writes(self.elector.leads)
         self.events = EventPoster(self.transport, settings.pod_name, metrics)

@@ -14,7 +14,7 @@ from trading_operator.engines.base import OperandSettings
 from trading_operator.kube.access import Kube
 from trading_operator.kube.apply import apply_plan
 from trading_operator.kube.finalizer import has_finalizer, keep_finalizer, namespace_ends
-from trading_operator.kube.read import key_of, read_capacity, read_observed, read_revisions
+from trading_operator.kube.read import key_of, read_observed, read_revisions
 from trading_operator.observe.event_text import EventText
 from trading_operator.observe.rolling import rolling_events
 from trading_operator.observe.trading_system import trading_system_status
@@ -60,7 +60,7 @@ async def _reconcile(
     gathered = await read_observed(kube, owner, needed, previous)
     plan = plan_trading_system(owner, spec, gathered.observed, now, operand)
     if plan.wants_capacity:  # a change is about to begin
-        observed = replace(gathered.observed, capacity=await read_capacity(kube, owner))
+        observed = replace(gathered.observed, capacity=await kube.capacity.read(owner.namespace))
         plan = plan_trading_system(owner, spec, observed, now, operand)
     # Before anything is made that has to stop in order; while paused nothing is.
     as_it_is = spec.paused and has_finalizer(body)

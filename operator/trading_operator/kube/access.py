@@ -4,6 +4,7 @@ import time
 from dataclasses import dataclass, field
 
 from trading_operator.kube.cache import Cache, Key
+from trading_operator.kube.capacity import CapacityReader
 from trading_operator.kube.contests import Contests
 from trading_operator.kube.named import NamedReader
 from trading_operator.kube.refusals import Refusals
@@ -49,6 +50,7 @@ class Kube:
     transport: Transport
     cache: Cache
     named: NamedReader
+    capacity: CapacityReader
     refusals: Refusals = field(default_factory=Refusals)
     foreign: Foreign = field(default_factory=Foreign)
     contests: Contests = field(default_factory=Contests)
@@ -57,6 +59,7 @@ class Kube:
     def forget(self, key: Key) -> None:
         """Drop what is remembered of a system that is gone."""
         self.named.forget(key.namespace)
+        self.capacity.forget(key.namespace)
         self.refusals.forget(key)
         self.foreign.forget(key)
         self.contests.forget(key)

@@ -13,11 +13,8 @@ from trading_operator.kube.errors import ApiError
 from trading_operator.kube.ownership import is_labelled, is_owned
 from trading_operator.kube.resources import (
     BY_KIND,
-    NODES,
-    RESOURCE_QUOTAS,
     SECRETS,
     TRADING_SYSTEMS,
-    Resource,
 )
 from trading_operator.kube.transport import Call
 from trading_operator.manifests.volume_claim import CLAIM_KIND
@@ -25,10 +22,8 @@ from trading_operator.plan.references import References
 from trading_operator.plan.rollout.commands import HANDLED
 from trading_operator.plan.stored_revision import read_revision
 from trading_operator.plan.types import (
-    Capacity,
     Observed,
     Owner,
-    Quota,
     Ref,
     RolloutFacts,
     StoredRevision,
@@ -152,40 +147,6 @@ def _rollout(previous: Mapping[str, Any] | None) -> RolloutFacts:
         baking_since=told.get("bakingSince", ""),
         handled={name: handled[field] for name, field in _HANDLED.items() if handled.get(field)},
     )
-
-
-async def read_capacity(kube: Kube, owner: Owner) -> Capacity:
-    """Read what quotas and nodes have for new pods; what may not be read is left out."""
-    quotas, nodes = await asyncio.gather(
-        _list_or_none(kube, RESOURCE_QUOTAS, owner.namespace), _list_or_none(kube, NODES, None)
-    )
-    return Capacity(
-        tuple(_read_quota(each) for each in quotas or () if not _is_scoped(each)),
-        None if nodes is None else tuple(each["status"].get("allocatable") or {} for each in nodes),
-    )
-
-
-async def _list_or_none(
-    kube: Kube, resource: Resource, namespace: str | None
-) -> list[Mapping[str, Any]] | None:
-    try:
-        answer = await kube.transport.send(Call("list", resource, namespace))
-    except ApiError as error:
-        if error.status != 403:
-            raise
-        return None
-    items: list[Mapping[str, Any]] = answer["items"]
-    return items
-
-
-def _read_quota(item: Mapping[str, Any]) -> Quota:
-    status = item.get("status") or {}
-    return Quota(item["metadata"]["name"], status.get("hard") or {}, status.get("used") or {})
-
-
-def _is_scoped(item: Mapping[str, Any]) -> bool:
-    # It counts some pods alone, and which ones is the API server's matter.
-    return bool(item["spec"].get("scopes") or item["spec"].get("scopeSelector"))
 
 
 def _soonest(*seconds: float | None) -> float | None:

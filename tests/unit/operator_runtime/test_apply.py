@@ -14,6 +14,7 @@ from trading_operator.kube import write
 from trading_operator.kube.access import Kube
 from trading_operator.kube.apply import apply_plan
 from trading_operator.kube.cache import Cache, Key
+from trading_operator.kube.capacity import CapacityReader
 from trading_operator.kube.errors import ApiError, NotLeadingError
 from trading_operator.kube.named import NamedReader
 from trading_operator.kube.resources import CONFIG_MAPS
@@ -129,7 +130,12 @@ async def bench() -> AsyncIterator[Bench]:
     """An empty namespace."""
     server = Objects()
     async with ScriptedServer(server.answer).transport() as transport:
-        yield Bench(Kube(transport, Cache(lambda _: None), NamedReader(transport)), server)
+        yield Bench(
+            Kube(
+                transport, Cache(lambda _: None), NamedReader(transport), CapacityReader(transport)
+            ),
+            server,
+        )
 
 
 async def test_what_pods_need_is_made_before_what_makes_pods(bench: Bench) -> None:

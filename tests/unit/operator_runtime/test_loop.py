@@ -18,6 +18,7 @@ from trading_operator.controllers.systems import Body, Systems
 from trading_operator.controllers.trading_system import Report
 from trading_operator.kube.access import Kube
 from trading_operator.kube.cache import Cache, Key
+from trading_operator.kube.capacity import CapacityReader
 from trading_operator.kube.errors import ApiError, NotLeadingError
 from trading_operator.kube.events import EventPoster
 from trading_operator.kube.finalizer import ORDERED_STOP
@@ -123,7 +124,9 @@ async def bench() -> AsyncIterator[Bench]:
     """A loop over systems `one` and `two`."""
     server = StatusServer()
     async with ScriptedServer(server.answer).transport() as transport:
-        kube = Kube(transport, Cache(lambda _: None), NamedReader(transport))
+        kube = Kube(
+            transport, Cache(lambda _: None), NamedReader(transport), CapacityReader(transport)
+        )
         made = Bench(kube, server)
         for name in ("one", "two"):
             made.systems.take_event("ADDED", build_body(name))

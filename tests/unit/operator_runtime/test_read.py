@@ -5,6 +5,7 @@ from contextlib import asynccontextmanager
 
 from trading_operator.kube.access import Kube
 from trading_operator.kube.cache import Cache, Key
+from trading_operator.kube.capacity import CapacityReader
 from trading_operator.kube.named import NamedReader
 from trading_operator.kube.read import read_observed
 from trading_operator.plan.references import References
@@ -25,7 +26,9 @@ SECRET = answer_json({"kind": "Secret", "metadata": {"name": "one-db-credentials
 @asynccontextmanager
 async def _reading(*answers: Answer) -> AsyncIterator[Kube]:
     async with ScriptedServer(*answers).transport() as transport:
-        kube = Kube(transport, Cache(lambda _: None), NamedReader(transport))
+        kube = Kube(
+            transport, Cache(lambda _: None), NamedReader(transport), CapacityReader(transport)
+        )
         await kube.named.read_storage_classes()
         yield kube
 

@@ -15,6 +15,7 @@ from trading_operator.controllers.trading_system import reconcile_trading_system
 from trading_operator.engines.base import OperandSettings
 from trading_operator.kube.access import Kube
 from trading_operator.kube.cache import Cache
+from trading_operator.kube.capacity import CapacityReader
 from trading_operator.kube.errors import ApiError
 from trading_operator.kube.finalizer import ORDERED_STOP
 from trading_operator.kube.named import NamedReader
@@ -71,7 +72,9 @@ class Server:
 async def _bench() -> AsyncIterator[tuple[Kube, Server]]:
     server = Server()
     async with ScriptedServer(server.answer).transport() as transport:
-        kube = Kube(transport, Cache(lambda _: None), NamedReader(transport))
+        kube = Kube(
+            transport, Cache(lambda _: None), NamedReader(transport), CapacityReader(transport)
+        )
         active = {**build_config_map("one-trading-state", 1), "data": {"trading_state": "Active\n"}}
         kube.cache.put(active)
         kube.cache.put(build_pod("one-api", 1, phase="Running"))

@@ -10,6 +10,7 @@ from aiohttp import web
 from trading_operator.kube.access import Kube
 from trading_operator.kube.apply import apply_plan
 from trading_operator.kube.cache import Cache, Key
+from trading_operator.kube.capacity import CapacityReader
 from trading_operator.kube.errors import ApiError
 from trading_operator.kube.named import NamedReader
 from trading_operator.plan.types import Applied, Manifest, Observed, Owner, Plan, Ref, StateNotice
@@ -38,7 +39,9 @@ def _told(code: int = 200) -> Any:
 async def _bench(code: int = 200) -> AsyncIterator[tuple[Kube, ScriptedServer]]:
     server = ScriptedServer(_told(code))
     async with server.transport() as transport:
-        kube = Kube(transport, Cache(lambda _: None), NamedReader(transport))
+        kube = Kube(
+            transport, Cache(lambda _: None), NamedReader(transport), CapacityReader(transport)
+        )
         kube.cache.put(build_pod("one-api", 1))
         yield kube, server
 
