@@ -46,7 +46,7 @@ def parse_request(line: bytes) -> Request | None:
     if target is None or event["stage"] != "ResponseComplete":
         return None
     return Request(
-        user=event["user"]["username"],
+        user=event["user"].get("username", ""),
         verb=event["verb"],
         resource=target.get("resource", ""),
         subresource=target.get("subresource", ""),

@@ -65,7 +65,7 @@ class AuditFollower:
         self._offset += whole
         mark = self._user.encode()
         read = (json.loads(line) for line in block[:whole].splitlines() if mark in line)
-        self._events += [each for each in read if each["user"]["username"] == self._user]
+        self._events += [each for each in read if each["user"].get("username") == self._user]
         return self._events
 
     def requests(self) -> list[Request]:

@@ -194,7 +194,7 @@ class Writes:
     def _take(self, event: Object) -> None:
         target = event.get("objectRef", {})
         ours = (
-            event["user"]["username"] == self.user
+            event["user"].get("username") == self.user
             and event["verb"] in WRITES
             and event["stage"] == "ResponseComplete"
             and target.get("resource") != "leases"
