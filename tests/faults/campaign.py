@@ -13,7 +13,16 @@ from faults.end_state import compare_states
 from faults.invariants import Invariants
 from faults.lane import Lane, LaneError, Place
 from faults.play import PATIENCE_SECONDS, Ending, Player
-from faults.points import ALONE, Point, Scenario, Stream, all_points, has_room, in_turn
+from faults.points import (
+    ALONE,
+    LEASE_WRITES,
+    Point,
+    Scenario,
+    Stream,
+    all_points,
+    has_room,
+    in_turn,
+)
 from faults.results import Failure, Results
 from faults.write_counts import Counts, Written
 from mutation.server import Server
@@ -68,7 +77,7 @@ class Campaign:
             while waiting:
                 scenario = waiting.popleft()
                 found[scenario].append(await player.play_undisturbed(scenario))
-                self.results.tell(f"{scenario} undisturbed: {found[scenario][-1].sequence}")
+                self.results.tell(f"{scenario} ended undisturbed")
 
         async with asyncio.TaskGroup() as group:
             for player in self.players:
@@ -118,6 +127,7 @@ def _merge(scenario: Scenario, endings: Sequence[Ending]) -> Ending:
     for each in endings:
         counts |= each.counts
         done |= each.written.done
+    counts[Stream.LEASE] = LEASE_WRITES
     for stream, count in counts.items():
         assert has_room(stream, count), f"{scenario}: {count} {stream}s are more than have numbers"
     written = Written(done, max(each.written.refused for each in endings))

@@ -14,6 +14,7 @@ from mutation.server import SYSTEMS, Object, Server, path_of
 COMPONENT = "app.kubernetes.io/component"
 State = dict[str, Any]
 _SHOWN = 6
+_PROVISIONER = "volume."  # annotations that others write, at their own time
 # A digest of all that is written, the uid of the owner in it.
 _RENDERING = "tradingoperator.io/rendering"
 
@@ -62,6 +63,10 @@ def _names(state: State) -> set[str]:
 def _told(plural: str, item: Object, simple: Object) -> Object:
     if plural == "secrets":
         return {**simple, "data": sorted(simple.get("data") or ())}  # drawn anew each time
+    if plural == "persistentvolumeclaims":
+        annotations = simple["annotations"].items()
+        told = {name: text for name, text in annotations if not name.startswith(_PROVISIONER)}
+        return {**simple, "annotations": told}
     if plural == "controllerrevisions":
         return {**simple, "revision": item["revision"]}
     return simple
