@@ -61,7 +61,7 @@ class Player:
         await self._prepare(scenario)
         await self._begin(scenario, None)
         await self._until(lambda: self._rests(scenario), f"{scenario} does not end")
-        ending = await self._read_still()
+        ending = await self._read_still(scenario)
         trouble = self.lane.read_trouble()
         if trouble:
             raise LaneError(f"undisturbed {scenario}: {trouble}")
@@ -173,13 +173,13 @@ class Player:
             if now.get(name, uid) != uid
         ]
 
-    async def _read_still(self) -> Ending:
+    async def _read_still(self, scenario: Scenario) -> Ending:
         """Return the ending when nothing moves any more: what is deleted goes by and by."""
         before = await self._read_ending()
         while True:
             await asyncio.sleep(2 * AGAIN_SECONDS)
             ending = await self._read_ending()
-            if ending.state == before.state:
+            if ending.state == before.state and _is_over(scenario, ending.state):
                 return ending
             before = ending
 
@@ -233,3 +233,11 @@ class Player:
             if time.monotonic() > end:
                 raise LaneError(f"{self.lane.name}: left over: {sorted(state['children'])}")
             await asyncio.sleep(_PAUSE)
+
+
+def _is_over(scenario: Scenario, state: State) -> bool:
+    """Tell whether nothing is left of a deleted system but its data and what opens it."""
+    if scenario is not Scenario.DELETE:
+        return True
+    lasting = tuple(plural for _, plural in _LASTING)
+    return not state["pods"] and all(child.startswith(lasting) for child in state["children"])
