@@ -24,6 +24,7 @@ class Invariants:
         self._server = server
         self._running: dict[tuple[str, str], dict[str, str]] = defaultdict(dict)
         self._guarded: set[str] = set()
+        self._spared: set[str] = set()  # uids of claims that the test itself deleted
         self._systems: dict[str, System] = {}
         self._problems: dict[str, list[str]] = defaultdict(list)
 
@@ -53,6 +54,10 @@ class Invariants:
     def unguard(self, namespace: str) -> None:
         """Allow that claims of a namespace go."""
         self._guarded.discard(namespace)
+
+    def spare(self, uid: str) -> None:
+        """Note a claim that the test itself deletes: the watch may tell of it late."""
+        self._spared.add(uid)
 
     def problems(self, namespace: str) -> list[str]:
         """Return what was wrong in a namespace since it is guarded."""
@@ -110,6 +115,8 @@ class Invariants:
         """Note a claim that goes."""
         metadata = claim["metadata"]
         goes = kind == "DELETED" or "deletionTimestamp" in metadata
+        if metadata["uid"] in self._spared:
+            return
         if goes and metadata["namespace"] in self._guarded:
             self._problems[metadata["namespace"]].append(f"claim {metadata['name']} was deleted")
 

@@ -13,7 +13,7 @@ from faults.points import Kind, Point, Scenario, Stream
 from faults.results import Failure
 from faults.scenarios import CHANGES, NAME, build_spec, has_ended
 from faults.write_counts import Written, compare_counts, read_written
-from mutation.server import SYSTEMS, path_of
+from mutation.server import SYSTEMS, Object, path_of
 from mutation.verdict import describe
 
 PATIENCE_SECONDS = 60.0
@@ -95,10 +95,16 @@ class Player:
         await server.delete(path_of(*SYSTEMS, name, NAME))
         await self._until(self._is_gone, "the system is not deleted", _CLEANUP_SECONDS)
         for root, plural in _LASTING:
-            answer = await server.send("GET", path_of(root, plural, name))
-            for item in answer.body["items"]:
+            for item in await self._list(root, plural):
+                self.invariants.spare(item["metadata"]["uid"])
                 await server.delete(path_of(root, plural, name, item["metadata"]["name"]))
         await self._until_empty()
+
+    async def _list(self, root: str, plural: str) -> list[Object]:
+        """Return all objects of a kind, also those on their way out."""
+        answer = await self.lane.server.send("GET", path_of(root, plural, self.lane.name))
+        items: list[Object] = answer.body["items"]
+        return items
 
     async def _prepare(self, scenario: Scenario) -> None:
         """Bring the lane to where a scenario begins."""
@@ -228,11 +234,13 @@ class Player:
         end = time.monotonic() + _CLEANUP_SECONDS
         while True:
             state = await read_state(self.lane.server, self.lane.place.kinds, self.lane.name)
-            if not state["children"] and not state["pods"]:
+            # The state leaves out what is on its way out, and a claim stays there for a while.
+            left = [each for kind in _LASTING for each in await self._list(*kind)]
+            if not state["children"] and not state["pods"] and not left:
                 return
             if time.monotonic() > end:
                 raise LaneError(f"{self.lane.name}: left over: {sorted(state['children'])}")
-            await asyncio.sleep(_PAUSE)
+            await asyncio.sleep(AGAIN_SECONDS)
 
 
 def _is_over(scenario: Scenario, state: State) -> bool:

@@ -104,8 +104,24 @@ def test_one_pod_after_the_other_is_no_problem(invariants: Invariants) -> None:
     assert invariants.problems("here") == []
 
 
+def _claim(uid: str) -> dict[str, Any]:
+    metadata = {"namespace": "here", "name": "data", "uid": uid, "deletionTimestamp": "now"}
+    return {"metadata": metadata}
+
+
+def test_a_claim_that_the_test_itself_deleted_is_no_problem_when_it_is_told_late(
+    invariants: Invariants,
+) -> None:
+    invariants.spare("a")
+    invariants.guard("here")
+    invariants.take_claim("DELETED", _claim("a"))
+    assert invariants.problems("here") == []
+    invariants.take_claim("DELETED", _claim("b"))
+    assert invariants.problems("here") == ["claim data was deleted"]
+
+
 def test_a_claim_that_goes_is_found_while_it_is_guarded(invariants: Invariants) -> None:
-    claim = {"metadata": {"namespace": "here", "name": "data", "deletionTimestamp": "now"}}
+    claim = _claim("a")
     invariants.take_claim("MODIFIED", claim)
     assert invariants.problems("here") == []
     invariants.guard("here")
