@@ -94,7 +94,7 @@ bench-publish: venv ## Keep the last `make bench` of this size in bench/results 
 	@$(BIN)/python -m bench publish $(BENCH)
 
 # BENCH: `python -m bench.rollback run --help` lists what there is (--runs 20, --kinds crash,hang).
-bench-rollback: venv images ## How fast bad changes go back on a real node, beside Helm (75 minutes)
+bench-rollback: venv images ## How fast bad changes go back on a real node, beside Helm (an hour)
 	@$(BIN)/python -m bench.rollback run $(BENCH)
 
 bench-rollback-publish: venv ## Keep the last `make bench-rollback` of this size, and its tables

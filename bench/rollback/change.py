@@ -10,7 +10,7 @@ from bench.rollback.client import polling, read_polls
 from bench.rollback.failures import GOOD, REPLICAS, Failure, Version
 from bench.rollback.node import Place
 from bench.rollback.records import Record
-from bench.rollback.reports import Report, Sighting, find_reports, find_restored
+from bench.rollback.reports import Report, Sighting, find_reports, find_restored, find_told
 
 BEFORE_SECONDS = 2.0  # in which the client must find all well
 AFTER_SECONDS = 3.0
@@ -24,6 +24,7 @@ class Subject(Protocol):
     place: Place
     service: str
     patience: float  # seconds after its command ended in which it may still go back
+    has_status: bool  # that says when it has
 
     def change(self, version: Version) -> None:
         """Start the command of a person who wants a version."""
@@ -57,6 +58,11 @@ class Course:
             return None
         return find_restored(self.sightings, GOOD, REPLICAS, reports[0].seen)
 
+    def find_told(self) -> float | None:
+        """Return when the system's status said so."""
+        reports = self.find_reports()
+        return find_told(self.sightings, reports[0].seen) if reports else None
+
 
 def watch_change(
     subject: Subject, failure: Failure, version: Version, run: int
@@ -82,6 +88,7 @@ def watch_change(
         applied=applied,
         ended=ended,
         restored=course.find_restored(),
+        told_back=course.find_told() if subject.has_status else None,
         observed=observed,
         polls=downtime.polls,
         failed_polls=downtime.failed,
@@ -102,7 +109,9 @@ def _wait_for_end(subject: Subject, failure: Failure, version: Version) -> float
     while not ended or time.time() < ended + subject.patience:
         if not ended and subject.has_ended():
             ended = time.time()
-        if ended and look(subject.place, failure, version).find_restored() is not None:
+        course = look(subject.place, failure, version)
+        told = not subject.has_status or course.find_told() is not None
+        if ended and told and course.find_restored() is not None:
             break
         time.sleep(LOOK_SECONDS)
     return ended

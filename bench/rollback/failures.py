@@ -39,6 +39,7 @@ class Failure:
     title: str
     signal: Signal
     changes: Mapping[str, str] = field(default_factory=dict)
+    serves_first: bool = False  # its pods become Ready, and those of the old version go
 
 
 GOOD = Version("good", BY_NAME["system-controller"].reference)
@@ -58,7 +59,7 @@ FAILURES = (
         {"settings": '{"cacheMebibytes": forty-eight}'},
     ),
     Failure("memory", "memory limit that kills it", Signal.CONTAINER, {"memory_limit": "32Mi"}),
-    Failure("hang", "worker that hangs after start", Signal.LIVENESS, {"fails": "later"}),
+    Failure("hang", "worker that hangs after start", Signal.LIVENESS, {"fails": "later"}, True),
 )
 BY_KIND = {each.kind: each for each in FAILURES}
 

@@ -10,7 +10,7 @@ from bench.rollback.change import Course
 from bench.rollback.failures import GOOD, Version
 from bench.rollback.node import KUBELET, OPERATOR, Node, make_place
 from bench.rollback.objects import SYSTEM, WORKLOAD, Object, build_system
-from bench.rollback.records import Reaction
+from bench.rollback.records import Reaction, Record
 from bench.rollback.reports import Report
 from bench.subjects import OURS
 
@@ -27,6 +27,7 @@ class Ours:
     name = OURS
     service = WORKLOAD
     patience = 150.0
+    has_status = True
 
     def __init__(self, node: Node, bake_seconds: int) -> None:
         self.place = make_place(node, NAMESPACE)
@@ -73,6 +74,10 @@ class Ours:
         kubelet, operator = self._kubelet.read(), self._operator.read()
         return build_reaction(reports[0], deciding, kubelet, operator)
 
+    def describe_requests(self, record: Record) -> list[str]:
+        """Return what the operator asked of the API server from the change on."""
+        return describe_since(self._operator.read(), record.applied, record.observed)
+
     def _is_proven(self) -> bool:
         generation, status = self._read_generation(), self._read_status()
         ready = any(
@@ -109,7 +114,6 @@ def build_reaction(
         rollback=rollback.done,
         first_seen=first.seen,
         decided_seen=deciding.seen,
-        requests=describe_since(operator, said.done, rollback.done),
     )
 
 

@@ -16,7 +16,6 @@ class Reaction:
     rollback: float  # and was answered
     first_seen: float  # when the bench's own watch told of the reports
     decided_seen: float
-    requests: list[str] = field(default_factory=list)  # of the operator from the first report on
 
 
 @dataclass(frozen=True)
@@ -30,12 +29,14 @@ class Record:
     applied: float  # just before the command of a person started
     ended: float | None  # when that command ended
     restored: float | None  # all pods were Ready ones of the old version again; None: not in time
+    told_back: float | None  # the system's status said so
     observed: float  # until when somebody looked
     polls: int
     failed_polls: int
     longest_gap: float
     told: str  # what the subject said at the end
     reaction: Reaction | None = None
+    requests: list[str] = field(default_factory=list)  # of the operator, with ms since `applied`
 
 
 @dataclass(frozen=True)

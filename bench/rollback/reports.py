@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 from bench.rollback.failures import THRESHOLD, Signal, Version
 from bench.rollback.objects import version_of
 
-PODS, EVENTS = "pods", "events"
+PODS, EVENTS, SYSTEMS = "pods", "events", "tradingsystems"
 _MISSES = frozenset({"ErrImagePull", "ImagePullBackOff", "InvalidImageName", "CrashLoopBackOff"})
 _FAILED = "Failed"  # the kubelet's reason of an Event about a pull or a start
 
@@ -50,8 +50,11 @@ class _Reports:
             return
         if sighting.resource == PODS:
             yield from self._read_pod(sighting)
-        elif sighting.object["involvedObject"].get("name") in self._pods:
+        elif sighting.resource == EVENTS and self._is_about_ours(sighting):
             yield from self._read_event(sighting)
+
+    def _is_about_ours(self, sighting: Sighting) -> bool:
+        return sighting.object["involvedObject"].get("name") in self._pods
 
     def _read_pod(self, sighting: Sighting) -> Iterator[Report]:
         pod = sighting.object
@@ -100,6 +103,21 @@ def find_restored(
         if each.seen > since and _is_whole(list(pods.values()), good, replicas):
             return each.seen
     return None
+
+
+def find_told(sightings: Iterable[Sighting], since: float) -> float | None:
+    """Return when, after `since`, a system's status said that the change has gone back."""
+    told = (
+        each.seen
+        for each in sightings
+        if each.resource == SYSTEMS and each.seen > since and _phase(each) == "RolledBack"
+    )
+    return min(told, default=None)
+
+
+def _phase(sighting: Sighting) -> str:
+    rollout = (sighting.object.get("status") or {}).get("rollout") or {}
+    return str(rollout.get("phase", ""))
 
 
 def _keep(pods: dict[str, Mapping[str, Any]], sighting: Sighting) -> None:

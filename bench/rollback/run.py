@@ -104,7 +104,8 @@ def _measure(subject: Subject, failure: Failure, run: int) -> Record:
     version = build_bad(failure, f"{failure.kind}-{run}-{int(time.time())}")
     record, course = watch_change(subject, failure, version, run)
     if isinstance(subject, Ours):
-        record = replace(record, reaction=subject.find_reaction(course))
+        reaction, requests = subject.find_reaction(course), subject.describe_requests(record)
+        record = replace(record, reaction=reaction, requests=requests)
     subject.mend()
     return record
 

@@ -31,8 +31,8 @@ from bench.subjects import start_ours
 from bench.workload import systems_path
 from cluster.progress import Progress
 
-VICTIMS = 40
-SPACING_SECONDS = 0.25  # between the bad changes of a wave
+VICTIMS = 100
+SPACING_SECONDS = 0.5  # between the bad changes of a wave, which takes minutes
 AT_ONCE = 8
 SETTLE_SECONDS = 600.0
 LOOK_SECONDS = 1.0

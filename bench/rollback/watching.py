@@ -1,10 +1,10 @@
-"""A raw watch of a namespace's pods and Events, which notes when each word came."""
+"""A raw watch of a namespace's pods, Events and systems, which notes when each word came."""
 
 import threading
 import time
 from http.client import HTTPException
 
-from bench.rollback.reports import EVENTS, PODS, Sighting
+from bench.rollback.reports import EVENTS, PODS, SYSTEMS, Sighting
 from cluster.kubernetes_api import ApiClient, ApiError
 
 WATCH_SECONDS = 6 * 3600  # longer than a run: what happens between two watches would be missed
@@ -18,7 +18,7 @@ class NamespaceWatch:
         self._client = client
         self._namespace = namespace
         self._seen: list[Sighting] = []
-        for resource in (PODS, EVENTS):
+        for resource in (PODS, EVENTS, SYSTEMS):
             threading.Thread(target=self._follow, args=(resource,), daemon=True).start()
 
     def all_seen(self) -> list[Sighting]:
@@ -26,7 +26,8 @@ class NamespaceWatch:
         return list(self._seen)
 
     def _follow(self, resource: str) -> None:
-        path = f"/api/v1/namespaces/{self._namespace}/{resource}"
+        root = "/apis/tradingoperator.io/v1alpha1" if resource == SYSTEMS else "/api/v1"
+        path = f"{root}/namespaces/{self._namespace}/{resource}"
         while True:
             try:
                 for event in self._client.watch(path, WATCH_SECONDS):

@@ -22,6 +22,7 @@ class Helm:
     name = HELM
     service = RELEASE
     patience = 30.0
+    has_status = False
 
     def __init__(self, node: Node, objects: tuple[Object, Object], timeout_seconds: int) -> None:
         self.place = make_place(node, NAMESPACE)

@@ -21,7 +21,15 @@ from bench.rollback.objects import build_release, build_system, version_of
 from bench.rollback.ours import build_reaction
 from bench.rollback.parameters import Parameters
 from bench.rollback.records import Sample, Storm
-from bench.rollback.reports import EVENTS, PODS, Sighting, find_reports, find_restored
+from bench.rollback.reports import (
+    EVENTS,
+    PODS,
+    SYSTEMS,
+    Sighting,
+    find_reports,
+    find_restored,
+    find_told,
+)
 from bench.rollback.run import plan_turns
 from bench.rollback.storm_systems import Target, find_sample, find_wave, name_targets
 from bench.subjects import HELM, OURS
@@ -138,6 +146,16 @@ def test_all_is_well_again_when_every_pod_is_a_ready_one_of_the_old_version() ->
     ]
     assert find_restored(sightings, GOOD, 2, 2.0) == 5.0
     assert find_restored(sightings[:-1], GOOD, 2, 2.0) is None
+
+
+def test_a_status_tells_of_a_way_back_after_the_failure_alone() -> None:
+    def seen_system(at: float, phase: str) -> Sighting:
+        return Sighting(at, SYSTEMS, "MODIFIED", {"status": {"rollout": {"phase": phase}}})
+
+    sightings = [seen_system(1.0, "RolledBack"), seen_system(3.0, "RollingBack")]
+    assert find_told(sightings, 2.0) is None
+    assert find_told([*sightings, seen_system(4.0, "RolledBack")], 2.0) == 4.0
+    assert find_reports(sightings, BAD, Signal.READINESS) == []
 
 
 # Polls

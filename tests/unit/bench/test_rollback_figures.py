@@ -12,9 +12,9 @@ from bench.rollback.figures import (
     build_goals,
     build_reactions,
     build_storm,
-    restored,
     summarize,
     summarize_downtime,
+    until,
 )
 from bench.rollback.results import BEGIN, END, check, render_page, render_result
 from bench.subjects import HELM, OURS
@@ -35,6 +35,7 @@ def build_row(subject: str, kind: str = "crash", **more: Any) -> dict[str, Any]:
         "load": 0.1,
         "applied": 0.0,
         "restored": 3.0,
+        "told_back": 4.0,
         "polls": 100,
         "failed_polls": 0,
         "longest_gap": 0.0,
@@ -45,10 +46,10 @@ def build_row(subject: str, kind: str = "crash", **more: Any) -> dict[str, Any]:
 
 def test_median_and_worst_know_what_never_came() -> None:
     rows = [build_row(HELM, restored=each) for each in (2.0, 4.0, None)]
-    assert summarize(rows, restored, 1) == f"4.0 / {NEVER}"
-    assert summarize(rows[:2], restored, 1) == "3.0 / 4.0"
-    assert summarize(rows[2:], restored, 1) == NEVER
-    assert summarize([], restored, 1) == ""
+    assert summarize(rows, until("restored"), 1) == f"4.0 / {NEVER}"
+    assert summarize(rows[:2], until("restored"), 1) == "3.0 / 4.0"
+    assert summarize(rows[2:], until("restored"), 1) == NEVER
+    assert summarize([], until("restored"), 1) == ""
 
 
 def test_downtime_is_that_of_the_worst_run() -> None:
@@ -78,8 +79,8 @@ def test_tables_have_a_line_for_each_kind_that_was_measured() -> None:
 def test_goals_say_what_nobody_measured() -> None:
     storm = {"storm": [{"failed": 1.0, "verdict": 1.1, "rollback": 1.3}], "waves": [[0.0, 2.0]]}
     verdicts = [goal.verdict for goal in build_goals([build_row(OURS)], {**storm, "systems": 1})]
-    assert verdicts == ["reached", "missed", "reached"]
-    assert [goal.verdict for goal in build_goals([], None)] == ["not measured"] * 3
+    assert verdicts == ["reached", "reached", "missed", "reached", "not measured"]
+    assert [goal.verdict for goal in build_goals([], None)] == ["not measured"] * 5
 
 
 def test_samples_outside_of_the_waves_are_left_out() -> None:
