@@ -38,9 +38,9 @@ def is_labelled(owner: Owner, live: Manifest) -> bool:
 
 
 def is_left_over(owner: Owner, live: Manifest) -> bool:
-    """Tell whether an object is of a former system of the same name: it is about to go."""
+    """Tell whether an object is of a former system of the same name alone: it is about to go."""
     references = live["metadata"].get("ownerReferences") or ()
-    return any(
+    return bool(references) and all(
         reference.get("kind") == owner.kind
         and reference.get("name") == owner.name
         and reference.get("uid") != owner.uid

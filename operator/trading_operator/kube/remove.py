@@ -3,7 +3,7 @@
 from trading_operator.kube.attempt import Attempt, note_error
 from trading_operator.kube.cache import Id
 from trading_operator.kube.errors import ApiError
-from trading_operator.kube.read import key_of
+from trading_operator.kube.read import key_of, read_owner
 from trading_operator.kube.resources import BY_KIND, CLAIMS, PODS
 from trading_operator.kube.transport import Call
 from trading_operator.plan.types import WORKLOAD_KINDS, Manifest, Ref
@@ -35,6 +35,25 @@ async def prune(attempt: Attempt, ref: Ref) -> None:
         return  # on its way out
     attempt.kube.cache.remove(live, expected=True)
     attempt.children.pop(ref, None)
+
+
+async def delete_left_over(attempt: Attempt, ref: Ref, live: Manifest) -> None:
+    """Delete what a former system of the same name left: the garbage collector, whose work it is,
+    may be minutes late, and this system would wait for it.
+
+    Never a claim, and nothing before the API server has said that this is the system of today.
+    """
+    if ref.kind == CLAIMS.kind or "deletionTimestamp" in live["metadata"]:
+        return
+    if await read_owner(attempt.kube, attempt.owner) is None:
+        return
+    metadata = live["metadata"]
+    preconditions = {"uid": metadata["uid"], "resourceVersion": metadata["resourceVersion"]}
+    try:
+        await delete_object(attempt, ref, preconditions, _propagation(live))
+    except ApiError as error:
+        if error.status not in {404, 409}:  # gone, or changed since
+            raise
 
 
 def _propagation(live: Manifest) -> str:

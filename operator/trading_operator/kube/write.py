@@ -8,6 +8,7 @@ from trading_operator.kube.overwrite import overwrite_spec
 from trading_operator.kube.ownership import is_labelled, is_left_over, is_ours
 from trading_operator.kube.patches import guard, patch_object
 from trading_operator.kube.read import key_of
+from trading_operator.kube.remove import delete_left_over
 from trading_operator.kube.resources import BY_KIND, CHILDREN, CLAIMS, CONFIG_MAPS, REVISIONS
 from trading_operator.kube.revision_data import with_canonical_data
 from trading_operator.kube.transport import (
@@ -94,6 +95,7 @@ async def _take_over(attempt: Attempt, manifest: Manifest) -> Manifest:
         # Our own POST whose answer was lost, or an object whose labels somebody removed.
         return await _change(attempt, manifest, attempt.kube.cache.put(live, wake=False).manifest)
     if is_left_over(attempt.owner, live):
+        await delete_left_over(attempt, ref, live)
         raise ApiError(409, "Conflict", f"the former {ref.kind} {ref.name} is not deleted yet")
     attempt.kube.foreign.add(key_of(attempt.owner), ref)
     message = (

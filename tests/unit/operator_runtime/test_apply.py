@@ -239,15 +239,23 @@ async def test_somebody_elses_object_is_named_and_left_alone(bench: Bench) -> No
     assert [method for method, _ in bench.server.log] == ["POST", "POST", "GET"]
 
 
-async def test_the_rest_of_a_former_system_is_waited_for(bench: Bench) -> None:
+@pytest.mark.parametrize(
+    ("today", "deleted"), [(OWNER_UID, True), ("a newer one", False)], ids=["today's", "outdated"]
+)
+async def test_the_rest_of_a_former_system_goes_if_this_is_the_system_of_today(
+    bench: Bench, today: str, deleted: bool
+) -> None:
     former = _manifest("ConfigMap", "c")
     references = [{"kind": "TradingSystem", "name": "one", "uid": "former"}]
     former["metadata"] = {**former["metadata"], "ownerReferences": references}
     await bench.kube.transport.send(_post(former))
+    path = "/apis/tradingoperator.io/v1alpha1/namespaces/ns/tradingsystems/one"
+    bench.server.objects[path] = {"metadata": {"uid": today}}
     with pytest.raises(ApiError) as caught:
         await bench.apply(_manifest("ConfigMap", "c"))
     assert caught.value.status == 409
     assert not bench.kube.foreign.known(KEY)
+    assert (("DELETE", "configmaps/c") in bench.server.log) == deleted
 
 
 async def test_a_refused_write_is_reported_and_not_sent_again_at_once(bench: Bench) -> None:
