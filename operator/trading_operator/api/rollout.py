@@ -80,6 +80,10 @@ class RolloutPhase(StrEnum):
     ROLLED_BACK = "RolledBack"  # all serve at the last good revision again
 
 
+FORWARD = frozenset({RolloutPhase.ROLLING_OUT, RolloutPhase.BAKING})
+BACK = frozenset({RolloutPhase.ROLLING_BACK, RolloutPhase.ROLLED_BACK})
+
+
 Revision = Annotated[str, Field(max_length=REVISION_LENGTH)]
 Moment = Annotated[str, Field(max_length=32)]
 _TIME: dict[str, Any] = {"format": "date-time"}

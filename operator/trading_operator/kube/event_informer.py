@@ -8,8 +8,6 @@ from trading_operator.kube.informer import GONE, Informer
 
 # The server ends the watch itself, before its silence could mean that it is dead.
 WATCH_SECONDS = (40, 70)
-
-
 FORBIDDEN = 403
 
 

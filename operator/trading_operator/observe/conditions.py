@@ -91,7 +91,7 @@ def _ready(picture: Picture) -> Verdict:
         return Verdict(reasons.READY, is_settled, reasons.PAUSED, shorten(told))
     if picture.stops:
         return Verdict(reasons.READY, False, reasons.HIBERNATED, _describe(unready))
-    held = None if picture.rollout is None else judge_ready(picture.rollout)
+    held = judge_ready(picture.rollout)
     if held is not None and not _tells_more(unready, held):
         return held
     if unready:
@@ -103,7 +103,7 @@ def _ready(picture: Picture) -> Verdict:
 def _reconciling(picture: Picture) -> Verdict:
     if picture.spec.paused:
         return Verdict(reasons.RECONCILING, False, reasons.PAUSED, _withheld(picture))
-    goes_on = None if picture.rollout is None else judge_reconciling(picture.rollout)
+    goes_on = judge_reconciling(picture.rollout)
     if goes_on is not None:
         return goes_on
     states = {line.state for line in picture.lines}
@@ -133,7 +133,7 @@ def _stalled(picture: Picture) -> Verdict:
         return Verdict(reasons.STALLED, True, blocked[0].reason, _describe(blocked))
     if picture.failures:
         return Verdict(reasons.STALLED, True, reasons.REFUSED, _refusals(picture.failures))
-    stalled = None if picture.rollout is None else judge_stalled(picture.rollout)
+    stalled = judge_stalled(picture.rollout)
     if stalled is not None:
         return stalled
     message = "nothing waits for a person"

@@ -6,6 +6,7 @@ from typing import Any
 
 from trading_operator.api import reasons
 from trading_operator.api.rollout import (
+    BACK,
     WORDS_LENGTH,
     DryRun,
     PlannedChange,
@@ -19,7 +20,6 @@ from trading_operator.plan.types import ComponentDiff, Finding, Plan, RolloutPla
 
 _CREATE, _UPDATE, _REMOVE, _KEEP = "Create", "Update", "Remove", "Keep"
 _MOVED = "its Service, Ingress, autoscaler or disruption budget"
-_BACK = frozenset({RolloutPhase.ROLLING_BACK, RolloutPhase.ROLLED_BACK})
 
 
 def rollout_status(
@@ -30,7 +30,7 @@ def rollout_status(
         return None
     before = previous.get("rollout") or {}
     same = (before.get("phase"), before.get("revision")) == (plan.phase, plan.desired)
-    words = _words(plan)
+    said = plan.hold or plan.fault
     return RolloutStatus(
         phase=RolloutPhase(plan.phase),
         revision=plan.desired,
@@ -38,21 +38,11 @@ def rollout_status(
         progressed_at=plan.progressed_at,
         ready=plan.ready,
         baking_since=plan.baking_since,
-        reason=_reason(plan) or None,
+        reason=said.reason or None if said else None,
         component=plan.component or None,
-        message=words[:WORDS_LENGTH] if words else None,
+        message=said.message[:WORDS_LENGTH] or None if said else None,
         complaint=plan.complaint[:WORDS_LENGTH] or None,
     )
-
-
-def _reason(plan: RolloutPlan) -> str:
-    said = plan.hold or plan.fault
-    return "" if said is None else said.reason
-
-
-def _words(plan: RolloutPlan) -> str:
-    said = plan.hold or plan.fault
-    return "" if said is None else said.message
 
 
 def dry_run_status(plan: Plan) -> DryRun | None:
@@ -83,11 +73,13 @@ def failure_words(plan: RolloutPlan) -> str:
     return f"revision {plan.desired} failed: {plan.component}: {plan.fault.message}"
 
 
-def judge_ready(plan: RolloutPlan) -> Verdict | None:
+def judge_ready(plan: RolloutPlan | None) -> Verdict | None:
     """Return why a system is not Ready though what is kept up may serve; None when it may be."""
+    if plan is None:
+        return None
     if plan.hold is not None:
         return Verdict(reasons.READY, False, plan.hold.reason, shorten(plan.hold.message))
-    if plan.phase in _BACK:
+    if plan.phase in BACK:
         back = reasons.ROLLED_BACK_BY_HAND if plan.by_hand else reasons.ROLLED_BACK
         reason = back if plan.phase == RolloutPhase.ROLLED_BACK else reasons.ROLLING_BACK
         return Verdict(reasons.READY, False, reason, _back_message(plan))
@@ -97,8 +89,10 @@ def judge_ready(plan: RolloutPlan) -> Verdict | None:
     return None
 
 
-def judge_reconciling(plan: RolloutPlan) -> Verdict | None:
+def judge_reconciling(plan: RolloutPlan | None) -> Verdict | None:
     """Return what is on its way though every component is where it should be."""
+    if plan is None:
+        return None
     if plan.phase == RolloutPhase.BAKING and plan.is_change:
         message = f"revision {plan.kept_up} is watched until {plan.good_at}"
         return Verdict(reasons.RECONCILING, True, reasons.BAKING, message)
@@ -107,9 +101,11 @@ def judge_reconciling(plan: RolloutPlan) -> Verdict | None:
     return None
 
 
-def judge_stalled(plan: RolloutPlan) -> Verdict | None:
+def judge_stalled(plan: RolloutPlan | None) -> Verdict | None:
     """Return what a person must decide or mend about a change."""
-    if plan.phase in _BACK:
+    if plan is None:
+        return None
+    if plan.phase in BACK:
         reason = reasons.ROLLED_BACK_BY_HAND if plan.by_hand else reasons.ROLLED_BACK
         return Verdict(reasons.STALLED, True, reason, _back_message(plan))
     if plan.hold is not None and plan.hold.reason == reasons.VALIDATION_FAILED:
@@ -124,7 +120,7 @@ def judge_rolled_back(plan: RolloutPlan | None) -> Verdict:
     if plan is None:
         message = "nothing is watched while the system hibernates or is paused"
         return Verdict(reasons.ROLLED_BACK, False, reasons.NOTHING_ROLLED_BACK, message)
-    if plan.phase in _BACK:
+    if plan.phase in BACK:
         done = plan.phase == RolloutPhase.ROLLED_BACK
         return Verdict(reasons.ROLLED_BACK, done, _back_reason(plan, done), _back_message(plan))
     if plan.stays:

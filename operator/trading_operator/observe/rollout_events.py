@@ -4,11 +4,8 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from trading_operator.api import reasons
-from trading_operator.api.rollout import RolloutPhase
+from trading_operator.api.rollout import BACK, FORWARD, RolloutPhase
 from trading_operator.observe.event_text import NORMAL, WARNING, EventText
-
-_FORWARD = frozenset({RolloutPhase.ROLLING_OUT.value, RolloutPhase.BAKING.value})
-_BACK = frozenset({RolloutPhase.ROLLING_BACK.value, RolloutPhase.ROLLED_BACK.value})
 
 
 def rollout_events(previous: Mapping[str, Any], current: Mapping[str, Any]) -> Iterator[EventText]:
@@ -38,10 +35,10 @@ def _steps(
     phase, revision = after["phase"], after["revision"]
     if phase == RolloutPhase.HELD:
         yield _held(after)
-    elif phase in _FORWARD and previous.get("revision") != current.get("revision"):
+    elif phase in FORWARD and previous.get("revision") != current.get("revision"):
         message = f"revision {revision} replaces {previous.get('revision')}"
         yield EventText(NORMAL, reasons.CHANGE_STARTED, message)
-    elif phase in _BACK and before["phase"] not in _BACK:
+    elif phase in BACK and before["phase"] not in BACK:
         component = after.get("component") or ""
         message = f"revision {revision} goes back to {current.get('revision')}"
         words = after.get("message")
@@ -52,7 +49,7 @@ def _steps(
     if phase == RolloutPhase.ROLLED_BACK:
         message = f"revision {current.get('revision')} serves again instead of {revision}"
         yield EventText(WARNING, reasons.ROLLED_BACK, message)
-    elif phase == RolloutPhase.PROVEN and before["phase"] in _FORWARD:
+    elif phase == RolloutPhase.PROVEN and before["phase"] in FORWARD:
         yield EventText(NORMAL, reasons.CHANGE_PROVEN, f"revision {revision} is good")
 
 

@@ -45,6 +45,12 @@ def unpack_data(stored: StoredRevision) -> dict[str, Any]:
     return data if isinstance(data, dict) else {}
 
 
+def spec_of(stored: StoredRevision) -> dict[str, Any]:
+    """Return the spec that a revision was stored with; {} when there is none to be read."""
+    spec = unpack_data(stored).get("spec")
+    return spec if isinstance(spec, dict) else {}
+
+
 def unpack(stored: StoredRevision) -> dict[str, Rendering]:
     """Return the renderings by component; what another hand wrote in another form is left out."""
     components = unpack_data(stored).get("components")

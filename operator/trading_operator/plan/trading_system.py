@@ -1,7 +1,7 @@
 """A trading system's plan: the order of the policies."""
 
 from collections.abc import Iterable, Iterator, Mapping
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from trading_operator.api.sharing import Isolation
 from trading_operator.api.trading_system import TradingSystemSpec
@@ -18,6 +18,7 @@ from trading_operator.plan.pausing import withhold
 from trading_operator.plan.prune import Needed, plan_prune
 from trading_operator.plan.recreation import plan_recreations
 from trading_operator.plan.replacement import abandoned_pods, pods_to_replace
+from trading_operator.plan.rollout.clock import soonest
 from trading_operator.plan.rollout.commands import handled_commands
 from trading_operator.plan.rollout.course import Course, set_course
 from trading_operator.plan.rollout.holding import LOOK_AGAIN, held_components, hold_component
@@ -77,7 +78,7 @@ def plan_trading_system(
         handled=handled_commands(course.wanted.system, course.wanted.digest, course.problem),
         wants_capacity=course.wants_capacity,
         generation=owner.generation,
-        requeue_after=_soonest(
+        requeue_after=soonest(
             course.look_again,
             LOOK_AGAIN if course.hold else None,
             notes_due(system, now),
@@ -95,10 +96,6 @@ def _components(course: Course, turns: Turns, now: datetime) -> Iterator[Compone
         component = add_notes(course.kept_up.system, each.draft, plan_component(each), now)
         yield hold_component(course, component)
     yield from held_components(course)
-
-
-def _soonest(*waits: timedelta | None) -> timedelta | None:
-    return min((wait for wait in waits if wait is not None), default=None)
 
 
 def _objects(system: System, drafts: Mapping[str, Draft], turns: Turns) -> Iterator[Manifest]:

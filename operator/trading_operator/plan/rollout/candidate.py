@@ -8,9 +8,9 @@ from trading_operator.plan.draft import Draft, System
 from trading_operator.plan.drafts import plan_drafts
 from trading_operator.plan.readiness import component_pods, is_ready, live_revision, may_run
 from trading_operator.plan.rendering import Renderings, restore_renderings
-from trading_operator.plan.rollout.ledger import Ledger
+from trading_operator.plan.rollout.ledger import Ledger, Outcome
 from trading_operator.plan.rollout.stored_spec import restore_spec
-from trading_operator.plan.stored_revision import unpack_data
+from trading_operator.plan.stored_revision import spec_of
 from trading_operator.plan.types import Observed, RevisionState, StoredRevision
 
 
@@ -32,6 +32,11 @@ class Candidate:
         """Return its components in start order."""
         return self.renderings.drafts
 
+    @property
+    def is_good(self) -> bool:
+        """Tell whether it was proven."""
+        return self.state.outcome == Outcome.GOOD
+
     def count_ready(self) -> int:
         """Return how many of its components serve at it."""
         return sum(is_ready(self.system.observed, each) for each in self.drafts.values())
@@ -49,7 +54,7 @@ class Candidate:
 
 def restore(system: System, ledger: Ledger, stored: StoredRevision) -> Candidate | None:
     """Return a stored revision as it can be kept up again, None when it cannot."""
-    spec = restore_spec(unpack_data(stored).get("spec") or {}, system.spec)
+    spec = restore_spec(spec_of(stored), system.spec)
     if spec is None:
         return None
     restored = replace(system, spec=spec)

@@ -38,6 +38,11 @@ def time_left(since: datetime | None, time: timedelta, now: datetime) -> timedel
     return None if since is None else max(timedelta(), since + time - now)
 
 
+def soonest(*waits: timedelta | None) -> timedelta | None:
+    """Return the shortest of several waits, of which None is no wait at all."""
+    return min((wait for wait in waits if wait is not None), default=None)
+
+
 # While the next change is held, the one before it may be under way.
 _UNDER_WAY = frozenset(
     {RolloutPhase.HELD.value, RolloutPhase.ROLLING_OUT.value, RolloutPhase.BAKING.value}

@@ -14,7 +14,7 @@ from trading_operator.plan.draft import System
 from trading_operator.plan.drafts import plan_drafts
 from trading_operator.plan.rendering import keep_renderings
 from trading_operator.plan.rollout.candidate import Candidate, changed_components, restore
-from trading_operator.plan.rollout.clock import Clock, read_clock, time_left
+from trading_operator.plan.rollout.clock import Clock, read_clock, soonest, time_left
 from trading_operator.plan.rollout.commands import carry_out
 from trading_operator.plan.rollout.faults import (
     Change,
@@ -57,7 +57,7 @@ class Course:
     @property
     def last_good(self) -> str:
         """Return the digest of the newest good revision, "" when there is none."""
-        if self.kept_up.state.outcome == Outcome.GOOD:
+        if self.kept_up.is_good:
             return self.kept_up.digest
         stored = self.ledger.last_good()
         return "" if stored is None else self.ledger.digest_of(stored)
@@ -65,7 +65,7 @@ class Course:
     @property
     def is_proven(self) -> bool:
         """Tell whether what is kept up is known to be good, and nothing else has to come back."""
-        return self.kept_up.state.outcome == Outcome.GOOD
+        return self.kept_up.is_good
 
     @property
     def is_change(self) -> bool:
@@ -134,7 +134,7 @@ def _watch(kept: Candidate, wanted: Candidate, ledger: Ledger, now: datetime) ->
     course = Course(kept, wanted, ledger)
     if _sleeps(kept):
         return course
-    if kept.state.outcome == Outcome.GOOD:
+    if kept.is_good:
         phase = RolloutPhase.PROVEN if kept.is_rolled_out else RolloutPhase.ROLLING_OUT
         return replace(course, phase=phase)
     ready = kept.count_ready()
@@ -165,7 +165,7 @@ def _look_for_fault(
         return found
     deadline = parse_duration(kept.system.spec.rollout.progress_deadline)
     standstill = find_standstill(change, clock.progressed_at, deadline)
-    return replace(standstill, look_again=_soonest(standstill.look_again, found.look_again))
+    return replace(standstill, look_again=soonest(standstill.look_again, found.look_again))
 
 
 def _go_on(course: Course, clock: Clock, look_again: timedelta | None, now: datetime) -> Course:
@@ -180,7 +180,7 @@ def _go_on(course: Course, clock: Clock, look_again: timedelta | None, now: date
         proven = replace(kept, state=replace(kept.state, outcome=Outcome.GOOD))
         wanted = proven if course.wanted is kept else course.wanted
         return replace(course, kept_up=proven, wanted=wanted, phase=RolloutPhase.PROVEN, clock=None)
-    return replace(course, phase=phase, look_again=_soonest(left, look_again))
+    return replace(course, phase=phase, look_again=soonest(left, look_again))
 
 
 def _fail(course: Course, fault: Fault, stays: str) -> Course:
@@ -223,7 +223,3 @@ def _phase_of_return(back: Candidate) -> RolloutPhase | None:
     was = (before.phase, before.revision) == (RolloutPhase.ROLLED_BACK.value, back.digest)
     done = back.is_rolled_out and (was or back.is_up)
     return RolloutPhase.ROLLED_BACK if done else RolloutPhase.ROLLING_BACK
-
-
-def _soonest(*waits: timedelta | None) -> timedelta | None:
-    return min((wait for wait in waits if wait is not None), default=None)

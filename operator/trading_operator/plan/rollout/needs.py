@@ -10,7 +10,7 @@ from trading_operator.plan.references import References, references
 from trading_operator.plan.rollout.commands import ROLLBACK_TO, find_named
 from trading_operator.plan.rollout.ledger import Ledger
 from trading_operator.plan.rollout.stored_spec import restore_spec
-from trading_operator.plan.stored_revision import unpack_data
+from trading_operator.plan.stored_revision import spec_of
 from trading_operator.plan.types import StoredRevision
 
 
@@ -25,7 +25,7 @@ def needed_references(
     if _is_settled(owner, status or {}) and not owner.commands.get(ROLLBACK_TO):
         return needed  # what is kept up is what the spec asks for
     for revision in dict.fromkeys(_candidates(Ledger(owner, stored))):
-        former = restore_spec(unpack_data(revision).get("spec") or {}, spec)
+        former = restore_spec(spec_of(revision), spec)
         if former is not None:
             needed = needed.union(references(owner, former))
     return needed

@@ -10,7 +10,7 @@ from trading_operator.api.rollout import OnFailure
 from trading_operator.plan.images import image_findings
 from trading_operator.plan.rollout.candidate import Candidate
 from trading_operator.plan.rollout.stored_spec import is_same_spec
-from trading_operator.plan.stored_revision import unpack, unpack_data
+from trading_operator.plan.stored_revision import spec_of, unpack
 from trading_operator.plan.types import StoredRevision
 
 
@@ -40,23 +40,20 @@ def _changed_outside_alone(kept: Candidate, baseline: StoredRevision) -> bool:
 
     Going back would read the same ones: they are never undone.
     """
-    before, spec = unpack(baseline), unpack_data(baseline).get("spec") or {}
-    after = kept.renderings.data
-    if not is_same_spec(after["spec"], spec):
+    if not is_same_but_for_outside(kept, baseline):
         return False
+    before = unpack(baseline)
     return all(
-        name in before
-        and each["asked"] == before[name].asked
-        and (each["inputs"] != before[name].inputs or each["revision"] == before[name].revision)
-        for name, each in after["components"].items()
+        each["inputs"] != before[name].inputs or each["revision"] == before[name].revision
+        for name, each in kept.renderings.data["components"].items()
     )
 
 
 def is_same_but_for_outside(kept: Candidate, stored: StoredRevision) -> bool:
     """Tell whether a stored revision asks for the same, whatever Secrets said by then."""
-    before = unpack(stored)
-    if not is_same_spec(kept.renderings.data["spec"], unpack_data(stored).get("spec") or {}):
+    if not is_same_spec(kept.renderings.data["spec"], spec_of(stored)):
         return False
+    before = unpack(stored)
     after = kept.renderings.data["components"]
     return all(
         name in before and each["asked"] == before[name].asked for name, each in after.items()

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from typing import Any, TypeVar
 
 from pydantic import ValidationError
+from pydantic.alias_generators import to_camel
 
 from trading_operator.api.datastore import Datastore
 from trading_operator.api.service import Service, WorkloadType
@@ -21,7 +22,7 @@ from trading_operator.manifests.quantity import parse_quantity
 SWITCHES = frozenset({"paused", "hibernated", "trading_state", "deletion", "rollout", "network"})
 # Fields of a component that stay as the spec of today says.
 SCALES = frozenset({"replicas", "autoscaling", "disruption_budget", "storage"})
-_SCALES_ON_THE_WIRE = frozenset({"replicas", "autoscaling", "disruptionBudget", "storage"})
+_SCALES_ON_THE_WIRE = frozenset(map(to_camel, SCALES))
 _M = TypeVar("_M", Datastore, Service)
 
 
