@@ -30,6 +30,9 @@ demo-down: ## Remove everything that the demo made, also after a run that was ki
 
 test: check test-unit test-contract test-services test-integration test-e2e ## All tests, on a fresh machine too
 
+test-all: test faults ## All tests, every fault point and 10,000 mutated systems (five hours)
+	@$(MAKE) test-mutation COUNT=10000
+
 venv: $(BIN)/.done
 $(BIN)/.done:
 	@echo "Installing the Python packages of the tests (about 1 minute the first time)"
@@ -66,7 +69,7 @@ test-services: venv images ## The trading services on a real TimescaleDB, with k
 
 test-integration: venv setup ## The operator on a real API server with fake nodes
 	@$(PYTHON) -m cluster up --profile control-plane
-	@rc=0; $(BIN)/pytest -n 2 --dist loadfile tests/integration || rc=$$?; $(BIN)/pytest tests/mutation || rc=$$?; $(PYTHON) -m cluster down --profile control-plane; exit $$rc
+	@rc=0; $(BIN)/pytest -n 2 --dist loadfile tests/integration || rc=$$?; $(BIN)/pytest tests/mutation || rc=$$?; $(BIN)/pytest tests/faults || rc=$$?; $(PYTHON) -m cluster down --profile control-plane; exit $$rc
 
 test-mutation: venv setup ## Mutated systems (COUNT=1000, SEED=, CASES=3,17 repeats): a part of test-integration
 	@$(PYTHON) -m cluster up --profile control-plane
@@ -76,10 +79,9 @@ faults: venv setup ## Every fault point (SEED=, POINTS=3,17 repeats): kills, ref
 	@$(PYTHON) -m cluster up --profile control-plane
 	@rc=0; FAULTS_ALL=1 FAULTS_SEED=$(SEED) FAULTS_POINTS=$(POINTS) $(BIN)/pytest tests/faults/test_faults.py || rc=$$?; $(PYTHON) -m cluster down --profile control-plane; exit $$rc
 
-test-faults: venv setup ## The fault points that the day's seed draws, eight minutes at most (SEED=)
+test-faults: venv setup ## Fault points that the day's seed draws (SEED=): a part of test-integration
 	@$(PYTHON) -m cluster up --profile control-plane
 	@rc=0; FAULTS_SEED=$(SEED) $(BIN)/pytest tests/faults || rc=$$?; $(PYTHON) -m cluster down --profile control-plane; exit $$rc
-.PHONY: faults test-faults
 
 test-e2e: venv images ## The whole example on a real node with real containers
 	@$(PYTHON) -m cluster up --profile node $(TESTED)
@@ -118,5 +120,5 @@ cluster-down: ## Stop every local cluster and leave nothing behind
 	@$(PYTHON) -m cluster down --profile node && $(PYTHON) -m cluster down --profile control-plane
 
 .PHONY: help demo demo-down test venv setup images check test-unit test-contract test-services \
-	test-integration test-mutation test-e2e crds fmt lock cluster-up cluster-down bench bench-publish \
+	test-integration test-mutation test-faults faults test-all test-e2e crds fmt lock cluster-up cluster-down bench bench-publish \
 	bench-rollback bench-rollback-publish

@@ -20,6 +20,8 @@ from integration.systems import build_chain, build_service, build_system
 
 CLAIM = "data-chain-db-0"
 PASSWORD = "chain-db-credentials"
+# The garbage collector looks for new and changed definitions every 30 s, and stands meanwhile.
+COLLECTED_SECONDS = 120.0
 FINALIZER = "tradingoperator.io/ordered-stop"
 HOLD = {"metadata": {"finalizers": ["test.example/hold"]}}
 WORKLOADS = {
@@ -40,7 +42,7 @@ def test_a_deleted_system_stops_in_order_and_leaves_its_data(
     eventually(lambda: namespace.get("tradingsystems", "chain") is None, 40)
     history.assert_order("strategy", "feed", "db")
     assert _scales(operators.writes()[len(before) :]) == STOPS
-    eventually(lambda: not _children(namespace), 30)
+    eventually(lambda: not _children(namespace), COLLECTED_SECONDS)
     assert CLAIM in namespace.names("persistentvolumeclaims")
     assert PASSWORD in namespace.names("secrets")
     claim = namespace.get("persistentvolumeclaims", CLAIM)
@@ -56,8 +58,8 @@ def test_volumes_go_with_the_system_when_it_says_so(
     assert _owners(namespace, CLAIM) == {"TradingSystem"}
     namespace.delete("tradingsystems", "chain")
     eventually(lambda: namespace.get("tradingsystems", "chain") is None, 40)
-    eventually(lambda: CLAIM not in namespace.names("persistentvolumeclaims"), 40)
-    eventually(lambda: PASSWORD not in namespace.names("secrets"), 40)
+    eventually(lambda: CLAIM not in namespace.names("persistentvolumeclaims"), COLLECTED_SECONDS)
+    eventually(lambda: PASSWORD not in namespace.names("secrets"), COLLECTED_SECONDS)
     assert not [each for each in operators.writes() if each.startswith("delete persistent")]
 
 
@@ -95,7 +97,7 @@ def test_a_stop_that_takes_too_long_is_told_and_ends_at_its_deadline(
     namespace.merge("pods", "chain-strategy-0", RELEASED)
     events = eventually(lambda: _events(namespace, "StopDeadlineExceeded"), 10)
     assert "strategy" in events[0]["note"]
-    eventually(lambda: not _children(namespace), 30)
+    eventually(lambda: not _children(namespace), COLLECTED_SECONDS)
 
 
 def test_killed_between_any_two_steps_it_still_stops_in_order(
@@ -123,7 +125,7 @@ def test_killed_between_any_two_steps_it_still_stops_in_order(
     operators.start()
     eventually(lambda: namespace.get("tradingsystems", "chain") is None, 40)
     history.assert_order("strategy", "feed", "db")
-    eventually(lambda: not _children(namespace), 30)
+    eventually(lambda: not _children(namespace), COLLECTED_SECONDS)
     assert CLAIM in namespace.names("persistentvolumeclaims")
 
 
@@ -145,7 +147,7 @@ def test_data_that_is_to_stay_stays_also_when_the_time_ran_out_while_nobody_look
     time.sleep(2)
     operators.start()
     eventually(lambda: namespace.get("tradingsystems", "chain") is None, 40)
-    eventually(lambda: not _children(namespace), 40)
+    eventually(lambda: not _children(namespace), COLLECTED_SECONDS)
     metadata = namespace.get("persistentvolumeclaims", CLAIM)["metadata"]
     assert "deletionTimestamp" not in metadata
     assert "ownerReferences" not in metadata
@@ -202,7 +204,7 @@ def test_only_a_system_with_a_single_writer_waits_for_the_operator(
     operators.running[-1].kill()
     for name in ("chain", "plain"):
         namespace.delete("tradingsystems", name)
-    eventually(lambda: not _children(namespace), 40)
+    eventually(lambda: not _children(namespace), COLLECTED_SECONDS)
 
 
 def test_what_waits_for_a_dead_operator_goes_by_the_documented_command(
@@ -215,7 +217,7 @@ def test_what_waits_for_a_dead_operator_goes_by_the_documented_command(
     assert namespace.get("tradingsystems", "chain") is not None
     documented("kubectl patch tradingsystem", namespace.name, "chain")
     eventually(lambda: namespace.get("tradingsystems", "chain") is None, 10)
-    eventually(lambda: not _children(namespace), 40)
+    eventually(lambda: not _children(namespace), COLLECTED_SECONDS)
     assert CLAIM in namespace.names("persistentvolumeclaims")
 
 
@@ -252,7 +254,7 @@ def test_a_namespace_that_waits_for_a_dead_operator_goes_by_the_documented_comma
     _start(namespace, operators)
     operators.running[-1].kill()
     client.request("DELETE", f"api/v1/namespaces/{namespace.name}")
-    eventually(lambda: not _children(namespace), 60)
+    eventually(lambda: not _children(namespace), COLLECTED_SECONDS)
     assert not _is_gone(client, namespace)
     documented("kubectl patch tradingsystem", namespace.name, "chain")
     eventually(lambda: _is_gone(client, namespace), 60)

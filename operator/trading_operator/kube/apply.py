@@ -11,7 +11,7 @@ from trading_operator.kube.generated_secret import create_secret
 from trading_operator.kube.read import key_of
 from trading_operator.kube.recreate import leave_pods
 from trading_operator.kube.remove import prune, replace_pod
-from trading_operator.kube.resources import CLAIMS, PODS
+from trading_operator.kube.resources import CLAIMS, PODS, REVISIONS
 from trading_operator.kube.tell import tell_pods
 from trading_operator.kube.write import put
 from trading_operator.plan.types import (
@@ -49,7 +49,7 @@ async def apply_plan(kube: Kube, owner: Owner, plan: Plan, observed: Observed) -
     # before their workload makes them.
     if not await _write_verdicts(attempt, plan):
         return Applied(plan, attempt.children, tuple(attempt.failures), attempt.writes)
-    claims, first, workloads = _by_turn(plan.objects)
+    claims, first, last = _by_turn(plan.objects, observed)
     await _write_all(attempt, (put(attempt, manifest) for manifest in claims))
     await _write_all(
         attempt,
@@ -58,7 +58,7 @@ async def apply_plan(kube: Kube, owner: Owner, plan: Plan, observed: Observed) -
             *(put(attempt, manifest) for manifest in first),
         ),
     )
-    able = [each for each in workloads if _has_what_it_mounts(attempt, each)]
+    able = [each for each in last if _has_what_it_mounts(attempt, each)]
     await _write_all(
         attempt,
         (
@@ -103,13 +103,25 @@ async def apply_restraint(kube: Kube, owner: Owner, plan: Plan, observed: Observ
 
 
 def _by_turn(
-    objects: Sequence[Manifest],
+    objects: Sequence[Manifest], observed: Observed
 ) -> tuple[list[Manifest], list[Manifest], list[Manifest]]:
-    """Return claims, what pods need besides, and the workloads."""
-    claims = [each for each in objects if each["kind"] == CLAIMS.kind]
-    workloads = [each for each in objects if each["kind"] in WORKLOAD_KINDS]
-    others = (CLAIMS.kind, *WORKLOAD_KINDS)
-    return claims, [each for each in objects if each["kind"] not in others], workloads
+    """Return claims, what pods need besides, and what nothing waits for: the workloads.
+
+    A revision that is stored already has what they were rendered to: a way back is not held up by
+    the number that says that it is in force again.
+    """
+    claims: list[Manifest] = []
+    first: list[Manifest] = []
+    last: list[Manifest] = []
+    for each in objects:
+        is_stored = each["kind"] == REVISIONS.kind and ref_of(each) in observed.children
+        if each["kind"] == CLAIMS.kind:
+            claims.append(each)
+        elif each["kind"] in WORKLOAD_KINDS or is_stored:
+            last.append(each)
+        else:
+            first.append(each)
+    return claims, first, last
 
 
 async def _write_all(attempt: Attempt, writes: Iterable[Awaitable[None]]) -> None:

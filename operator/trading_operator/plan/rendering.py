@@ -82,14 +82,14 @@ class _Shelf:
 
     def __init__(self, revisions: Iterable[StoredRevision]) -> None:
         self._packed = iter(list(revisions))
-        self._open: list[dict[str, Rendering]] = []
+        self._open: list[Mapping[str, Rendering]] = []
 
     def find(self, component: str, suits: Callable[[Rendering], bool]) -> Rendering | None:
         """Return the newest rendering of a component that suits."""
         found = (renderings.get(component) for renderings in self._all())
         return next((each for each in found if each is not None and suits(each)), None)
 
-    def _all(self) -> Iterator[dict[str, Rendering]]:
+    def _all(self) -> Iterator[Mapping[str, Rendering]]:
         yield from self._open
         for stored in self._packed:
             self._open.append(unpack(stored))

@@ -2,6 +2,7 @@
 
 import zlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 import orjson
@@ -39,22 +40,31 @@ def read_revision(manifest: Manifest, packed: bytes) -> StoredRevision:
     )
 
 
-def unpack_data(stored: StoredRevision) -> dict[str, Any]:
+def unpack_data(stored: StoredRevision) -> Mapping[str, Any]:
     """Return the data of a revision; what another hand wrote in another form is none."""
-    data = orjson.loads(zlib.decompress(stored.packed))
-    return data if isinstance(data, dict) else {}
+    return _open(stored.packed)[0]
 
 
-def spec_of(stored: StoredRevision) -> dict[str, Any]:
+def spec_of(stored: StoredRevision) -> Mapping[str, Any]:
     """Return the spec that a revision was stored with; {} when there is none to be read."""
     spec = unpack_data(stored).get("spec")
     return spec if isinstance(spec, dict) else {}
 
 
-def unpack(stored: StoredRevision) -> dict[str, Rendering]:
+def unpack(stored: StoredRevision) -> Mapping[str, Rendering]:
     """Return the renderings by component; what another hand wrote in another form is left out."""
-    components = unpack_data(stored).get("components")
-    return dict(_renderings(components)) if isinstance(components, dict) else {}
+    return _open(stored.packed)[1]
+
+
+# One pass looks into the same few revisions again and again.
+@lru_cache(maxsize=16)
+def _open(packed: bytes) -> tuple[Mapping[str, Any], Mapping[str, Rendering]]:
+    """Return the data and the renderings in it, which nobody changes."""
+    data = orjson.loads(zlib.decompress(packed))
+    if not isinstance(data, dict):
+        return {}, {}
+    components = data.get("components")
+    return data, dict(_renderings(components)) if isinstance(components, dict) else {}
 
 
 def _renderings(components: Mapping[str, Any]) -> Iterator[tuple[str, Rendering]]:
