@@ -15,6 +15,8 @@ import yaml
 
 T = TypeVar("T")
 BUSY_SECONDS = 10.0
+# The garbage collector looks for new and changed definitions every 30 s, and stands meanwhile.
+COLLECTED_SECONDS = 120.0
 RELEASED = {"metadata": {"finalizers": None}}
 TRADING_SYSTEMS = "apis/tradingoperator.io/v1alpha1/tradingsystems"
 RESTRICTED = {

@@ -9,6 +9,7 @@ import pytest
 
 from integration.documented import Documented
 from integration.kube_client import (
+    COLLECTED_SECONDS,
     RELEASED,
     KubeClient,
     Namespace,
@@ -20,8 +21,6 @@ from integration.systems import build_chain, build_service, build_system
 
 CLAIM = "data-chain-db-0"
 PASSWORD = "chain-db-credentials"
-# The garbage collector looks for new and changed definitions every 30 s, and stands meanwhile.
-COLLECTED_SECONDS = 120.0
 FINALIZER = "tradingoperator.io/ordered-stop"
 HOLD = {"metadata": {"finalizers": ["test.example/hold"]}}
 WORKLOADS = {

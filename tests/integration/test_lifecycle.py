@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from integration.kube_client import Namespace, eventually
+from integration.kube_client import COLLECTED_SECONDS, Namespace, eventually
 from integration.operator_process import Operators
 from integration.systems import build_chain, build_service, build_system
 
@@ -71,7 +71,7 @@ def test_a_deleted_system_leaves_its_volumes_and_what_opens_them(
     assert secrets
 
     namespace.delete("tradingsystems", "chain")
-    eventually(lambda: not _children(namespace), 30)
+    eventually(lambda: not _children(namespace), COLLECTED_SECONDS)
     assert namespace.names("persistentvolumeclaims") == claims
     assert namespace.names("secrets") == secrets
     after = operators.settle()

@@ -1,6 +1,6 @@
 """A system whose every trace was removed comes up again under the same name."""
 
-from integration.kube_client import Namespace, eventually
+from integration.kube_client import COLLECTED_SECONDS, Namespace, eventually
 from integration.operator_process import Operators
 from integration.systems import build_chain
 
@@ -17,7 +17,7 @@ def test_a_removed_password_is_made_anew_with_a_new_volume(
     former = namespace.get("secrets", PASSWORD)["data"]["password"]
 
     namespace.delete("tradingsystems", "chain")
-    eventually(lambda: namespace.names("statefulsets") == set(), 30)
+    eventually(lambda: namespace.names("statefulsets") == set(), COLLECTED_SECONDS)
     eventually(lambda: namespace.names("pods") == set(), 30)
     namespace.delete("secrets", PASSWORD)
     namespace.delete("persistentvolumeclaims", VOLUME)

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from cluster.api import ClusterHandle
-from integration.kube_client import Namespace, eventually
+from integration.kube_client import COLLECTED_SECONDS, Namespace, eventually
 from integration.operator_process import (
     ACCOUNT,
     ROOT,
@@ -50,7 +50,7 @@ def test_after_the_hook_no_system_waits_for_the_operator(
 
     namespace.delete("tradingsystems", "chain")
     eventually(lambda: namespace.get("tradingsystems", "chain") is None, 10)
-    eventually(lambda: not _pods_of(namespace, "chain"), 40)
+    eventually(lambda: not _pods_of(namespace, "chain"), COLLECTED_SECONDS)
     assert "data-chain-db-0" in namespace.names("persistentvolumeclaims")
 
 
