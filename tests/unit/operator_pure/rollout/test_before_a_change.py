@@ -11,13 +11,6 @@ from unit.operator_pure.systems import datastore, make_spec, service
 BROKER = [{"name": "K", "secretKeyRef": {"name": "broker", "key": "key"}}]
 
 
-@pytest.fixture
-def settled() -> Desk:
-    world = Desk()
-    world.settle(desk("1"))
-    return world
-
-
 def _digest(world: Desk, spec: Any) -> str:
     return world.plan(spec).desired_revision
 

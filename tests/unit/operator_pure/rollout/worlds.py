@@ -35,6 +35,11 @@ def desk(version: str = "1", **more: Any) -> TradingSystemSpec:
     )
 
 
+def moment(seconds: float) -> str:
+    """Return a time of the world as a status writes it."""
+    return later(seconds).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
 class Desk:
     """A world with a clock, the commands that a person gave, and the status as it was written."""
 
