@@ -1,4 +1,4 @@
-"""What kopf does: start-up, shutdown, login, and telling us of trading systems."""
+"""What kopf does: start-up, shutdown, login, and telling us of our own kinds."""
 
 import asyncio
 from collections.abc import Iterable, Iterator
@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from trading_operator.api.common import GROUP, VERSION
-from trading_operator.api.trading_system import PLURAL
+from trading_operator.controllers.registry import Registry
 from trading_operator.controllers.runtime import Runtime
 from trading_operator.lean_imports import hidden
 
@@ -93,15 +93,19 @@ def build_frame(runtime: Runtime) -> Frame:
             server=connection.server, aiohttp_session=connection.open_session()
         )
 
-    @kopf.on.event(GROUP, VERSION, PLURAL, registry=registry)
-    async def wake(*, event: Any, **_: Any) -> None:
-        runtime.systems.take_event(event["type"], event["object"])
-
+    for each in runtime.served.values():
+        _add_events(registry, each.kind.resource.plural, each.registry)
     return frame
 
 
+def _add_events(registry: kopf.OperatorRegistry, plural: str, known: Registry[Any]) -> None:
+    @kopf.on.event(GROUP, VERSION, plural, registry=registry)
+    async def wake(*, event: Any, **_: Any) -> None:
+        known.take_event(event["type"], event["object"])
+
+
 def build_kopf_settings() -> kopf.OperatorSettings:
-    """Build settings under which kopf writes nothing and watches our kind alone."""
+    """Build settings under which kopf writes nothing and watches our kinds alone."""
     settings = kopf.OperatorSettings()
     settings.process.ultimate_exiting_timeout = EXIT_SECONDS
     settings.persistence.diffbase_storage = NoDiffBase()

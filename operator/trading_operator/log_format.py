@@ -32,8 +32,9 @@ class JsonFormatter(logging.Formatter):
 
 
 def _spell(value: object) -> str:
-    # Names of systems and objects are named tuples: namespace/name, kind/name.
-    return "/".join(map(str, value)) if isinstance(value, tuple) else str(value)
+    # Names of objects are named tuples: namespace/name, kind/name.
+    plain = isinstance(value, tuple) and type(value).__str__ is object.__str__
+    return "/".join(map(str, value)) if isinstance(value, tuple) and plain else str(value)
 
 
 def configure_logging(level: str) -> None:

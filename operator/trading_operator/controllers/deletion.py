@@ -1,16 +1,15 @@
 """One pass over a system that was deleted and stops in order before it goes."""
 
 import logging
-from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from trading_operator.api.errors import InvalidSpecError
 from trading_operator.api.reasons import STOP_DEADLINE_EXCEEDED
 from trading_operator.api.trading_system import TradingSystemSpec
 from trading_operator.controllers.parse import parse_owner, parse_spec
-from trading_operator.controllers.systems import Body
+from trading_operator.controllers.registry import Body
+from trading_operator.controllers.report import Farewell, Report
 from trading_operator.controllers.trading_state import known_status, try_restraint
-from trading_operator.controllers.trading_system import Report
 from trading_operator.engines.base import OperandSettings
 from trading_operator.kube.access import Kube
 from trading_operator.kube.apply import apply_plan
@@ -33,14 +32,6 @@ from trading_operator.plan.types import Applied
 _NOTHING = References(frozenset(), frozenset(), {})
 
 _log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True)
-class Farewell:
-    """Where the end of a system stands: `report` None means that it may go now."""
-
-    report: Report | None = None
-    event: EventText | None = None
 
 
 async def end_trading_system(

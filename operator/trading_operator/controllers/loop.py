@@ -1,10 +1,9 @@
-"""Takes due systems from the queue and passes over each; no error of one reaches another."""
+"""Takes due resources from a queue and passes over each; no error of one reaches another."""
 
 import asyncio
 import logging
 import random
 import time
-from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
@@ -15,13 +14,12 @@ from trading_operator.api.reasons import (
     RECONCILING,
     RETRYING,
 )
-from trading_operator.controllers.deletion import Farewell, seconds_to_deadline
 from trading_operator.controllers.failed_pass import failed_status
+from trading_operator.controllers.kind import Kind, Parting
 from trading_operator.controllers.pace import Pace
 from trading_operator.controllers.parse import parse_owner
-from trading_operator.controllers.systems import Body, Systems
-from trading_operator.controllers.trading_state import known_status
-from trading_operator.controllers.trading_system import Report
+from trading_operator.controllers.registry import Body, Registry
+from trading_operator.controllers.report import Report
 from trading_operator.kube.access import Kube
 from trading_operator.kube.cache import Key
 from trading_operator.kube.errors import ApiError, NotLeadingError
@@ -32,14 +30,12 @@ from trading_operator.kube.status import write_status
 from trading_operator.kube.transport import is_urgent
 from trading_operator.kube.work_queue import WorkQueue
 from trading_operator.metrics import Metrics
-from trading_operator.observe.events import events_between
-from trading_operator.observe.trading_system import invalid_status
 from trading_operator.plan.types import InvalidSpecError
 
 PASS_SECONDS = 120.0
-# Every system is looked at this often even if nothing seems to happen.
+# Everything is looked at this often even if nothing seems to happen.
 RESYNC_SECONDS = 300.0
-# They take systems in which something fails alone: ways back do not wait for other systems.
+# They take what is urgent alone: ways back do not wait for other systems.
 URGENT_WORKERS = 2
 REFUSED_SECONDS = 30.0
 # A mishap that passes by itself is not worth a write; one that lasts is told in the status.
@@ -48,31 +44,28 @@ TOLD_AFTER_SECONDS = 15.0
 _MESSAGE_LENGTH = 2048
 
 _log = logging.getLogger(__name__)
-Reconcile = Callable[[Body, datetime], Awaitable[Report]]
-End = Callable[[Body, datetime], Awaitable[Farewell]]
 
 
 @dataclass(frozen=True)
 class Loop:
-    """One pass after another over the systems that are due, several systems at a time."""
+    """One pass after another over the resources of a kind that are due, several at a time."""
 
     kube: Kube
-    systems: Systems
+    known: Registry[Any]
     queue: WorkQueue[Key]
-    reconcile: Reconcile
-    end: End
+    kind: Kind[Any]
     events: EventPoster
     metrics: Metrics
     pace: Pace = field(default_factory=Pace)
 
     async def run(self, workers: int) -> None:
-        """Pass over due systems for ever; all known ones are due at first."""
-        for key in self.systems:
+        """Pass over what is due for ever; all that is known is due at first."""
+        for key in self.known:
             self.queue.wake(key)
         async with asyncio.TaskGroup() as group:
             for _ in range(workers):
                 group.create_task(self._work())
-            for _ in range(URGENT_WORKERS):
+            for _ in range(URGENT_WORKERS if self.kind.urgent else 0):
                 group.create_task(self._work(urgent=True))
 
     async def _work(self, *, urgent: bool = False) -> None:
@@ -86,7 +79,7 @@ class Loop:
                 self.queue.release(key)
 
     async def reconcile_once(self, key: Key) -> None:
-        """Pass over one system; every error ends here."""
+        """Pass over one resource; every error ends here."""
         started = time.monotonic()
         try:
             result = await self._try_pass(key)
@@ -102,7 +95,7 @@ class Loop:
             async with asyncio.timeout(PASS_SECONDS):
                 return await self._pass(key)
         except NotLeadingError:
-            return "not_leading"  # the next leader looks at every system
+            return "not_leading"  # the next leader looks at everything
         except TimeoutError:
             self.metrics.failures.labels("Timeout").inc()
             return await self._retry_told(key, "timeout", f"no end after {PASS_SECONDS} s")
@@ -111,17 +104,18 @@ class Loop:
             return await self._retry_told(key, "api_error", str(error))
 
     async def _pass(self, key: Key) -> str:
-        body = self.systems.get(key)
+        body = self.known.get(key)
         if body is None:
             return "gone"
         if "deletionTimestamp" in body["metadata"]:
-            return await self._end(key, body)
+            parting = self.kind.parting
+            return "gone" if parting is None else await self._end(key, body, parting)
         if not await self._still_there(key, body):
             return "gone"
         result, report = await self._reconcile(key, body)
         if report.body is not None:
             body = report.body
-            self.systems.store(body)
+            self.known.store(body)
         self.events.post(body, report.events)
         held = self._held(key, body, report.status)
         if held is None:
@@ -129,14 +123,14 @@ class Loop:
         self._schedule(key, report.due_in, held)
         return result
 
-    async def _end(self, key: Key, body: Body) -> str:
-        """Go on with the ordered stop of a deleted system; then all goes by owner references."""
+    async def _end(self, key: Key, body: Body, parting: Parting) -> str:
+        """Go on with the ordered stop of a deleted resource; then all goes by owner references."""
         if not has_finalizer(body):
             return "gone"
         now = datetime.now(UTC)
         # However the pass ends: nothing is waited for past the deadline.
-        self.queue.wake_after(key, max(1.0, seconds_to_deadline(body, now)))
-        farewell = await self.end(body, now)
+        self.queue.wake_after(key, max(1.0, parting.seconds_left(body, now)))
+        farewell = await parting.end(body, now)
         self.queue.settle(key)
         if farewell.report is not None:
             await self._report(key, body, farewell.report.status)
@@ -151,18 +145,20 @@ class Loop:
         now = datetime.now(UTC)
         generation = body["metadata"].get("generation", 0)
         try:
-            report = await self.reconcile(body, now)
+            report = await self.kind.reconcile(body, now)
         except InvalidSpecError as error:
             self.queue.settle(key)
             refused = self.kube.refusals.due_in(key) is not None
-            status = invalid_status(parse_owner(body), error, known_status(self.kube, body), now)
+            previous = self.kind.known_status(self.kube, body)
+            status = self.kind.invalid_status(parse_owner(body), error, previous, now)
             return "invalid", Report(status, REFUSED_SECONDS if refused else None)
         except ApiError as error:
             if not error.refused:
                 raise
             self.metrics.failures.labels(error.reason).inc()
             failure = (error.reason, f"the API server refuses: {error.message}")
-            status = failed_status(known_status(self.kube, body), generation, failure, now)
+            previous = self.kind.known_status(self.kube, body)
+            status = failed_status(previous, generation, failure, now)
             return "refused", Report(status, REFUSED_SECONDS)
         except (NotLeadingError, TimeoutError):
             raise
@@ -180,12 +176,12 @@ class Loop:
         await self._try_report(key, body, status)
 
     async def _report_trouble(self, key: Key, error: str) -> None:
-        body = self.systems.get(key)
+        body = self.known.get(key)
         if body is None or ("deletionTimestamp" in body["metadata"] and not has_finalizer(body)):
             return
         message = f"tried again and again, the last time: {error}"[:_MESSAGE_LENGTH]
         generation = body["metadata"].get("generation", 0)
-        previous, now = known_status(self.kube, body), datetime.now(UTC)
+        previous, now = self.kind.known_status(self.kube, body), datetime.now(UTC)
         status = failed_status(previous, generation, (RETRYING, message), now, RECONCILING)
         await self._try_report(key, body, status)
 
@@ -196,16 +192,16 @@ class Loop:
             _log.warning("failure not reported", extra={"system": key, "error": str(error)})
 
     async def _still_there(self, key: Key, body: Body) -> bool:
-        """Ask whether a system that lost a child to somebody else is itself still there."""
+        """Ask whether a resource that lost a child to somebody else is itself still there."""
         if key not in self.kube.cache.bereft:
             return True
         owner = parse_owner(body)
         live = await read_owner(self.kube, owner)
         self.kube.cache.bereft.discard(key)
         if live is None:
-            self.systems.remove(key, owner.uid)
+            self.known.remove(key, owner.uid)
         elif "deletionTimestamp" in live["metadata"]:
-            self.systems.take_event(None, live)  # the watch has not said so yet
+            self.known.take_event(None, live)  # the watch has not said so yet
         else:
             return True
         return False
@@ -216,12 +212,12 @@ class Loop:
         except ApiError as error:
             if error.status != 404:
                 raise
-            self.systems.remove(key, body["metadata"]["uid"])
+            self.known.remove(key, body["metadata"]["uid"])
             return
         if written is not None:
             self.pace.written(key)
-            self.systems.store(written)
-            told = events_between(body.get("status"), status)
+            self.known.store(written)
+            told = self.kind.tell(body.get("status"), status)
             self.metrics.rollbacks.inc(sum(each.reason == CHANGE_FAILED for each in told))
             self.events.post(written, told)
 

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping
 from pydantic import ValidationError
 
 from trading_operator.api.trading_system import COMMAND_LENGTH, TradingSystemSpec
-from trading_operator.controllers.systems import Body
+from trading_operator.controllers.registry import Body
 from trading_operator.manifests.metadata import COMMAND_PREFIX
 from trading_operator.plan.types import InvalidSpecError, Owner
 

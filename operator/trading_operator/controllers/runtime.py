@@ -8,17 +8,21 @@ import time
 import uuid
 from collections.abc import Callable, Coroutine
 from dataclasses import replace
+from itertools import chain
+from typing import Any
 
 from trading_operator import __version__
-from trading_operator.controllers.deletion import end_trading_system
-from trading_operator.controllers.loop import Loop
+from trading_operator.controllers.served import Served
 from trading_operator.controllers.system_metrics import (
     count_conditions,
     read_conditions,
     read_hibernated,
 )
-from trading_operator.controllers.systems import Systems, key_of_body
-from trading_operator.controllers.trading_system import reconcile_trading_system
+from trading_operator.controllers.trading_systems import (
+    SystemFacts,
+    Systems,
+    build_trading_systems,
+)
 from trading_operator.engines.base import OperandSettings
 from trading_operator.kube.access import Kube
 from trading_operator.kube.cache import Cache, Key
@@ -32,7 +36,6 @@ from trading_operator.kube.informer import Informer
 from trading_operator.kube.named import NamedReader
 from trading_operator.kube.resources import CHILDREN, POD_EVENTS, PODS, TRADING_SYSTEMS
 from trading_operator.kube.transport import METADATA_LIST, Call, Transport
-from trading_operator.kube.work_queue import WorkQueue
 from trading_operator.metrics import Metrics, Rows
 from trading_operator.settings import Settings
 
@@ -64,8 +67,6 @@ class Runtime:
         self.settings = settings
         self.metrics = metrics
         self.failed = False
-        self.queue: WorkQueue[Key] = WorkQueue()
-        self.systems = Systems(self.queue.wake, self._forget)
         terms = _terms(settings)
         self.connection = replace(connection, unacknowledged=terms.unacknowledged)
         self.transport = Transport(self.connection, metrics, settings.requests)
@@ -79,15 +80,11 @@ class Runtime:
         self.transport.fence_writes(self.elector.leads)
         self.events = EventPoster(self.transport, settings.pod_name, metrics)
         self.informers = self._build_informers()
-        self.loop = Loop(
-            kube=self.kube,
-            systems=self.systems,
-            queue=self.queue,
-            reconcile=functools.partial(reconcile_trading_system, self.kube, operand),
-            end=functools.partial(end_trading_system, self.kube, operand),
-            events=self.events,
-            metrics=metrics,
-        )
+        systems = build_trading_systems(self.kube, operand)
+        self.systems: Served[SystemFacts] = Served(systems, self.kube, self.events, metrics)
+        self.served: dict[str, Served[Any]] = {
+            each.kind.resource.kind: each for each in (self.systems,)
+        }
         self._tasks: list[asyncio.Task[None]] = []
         self._bind_gauges()
 
@@ -121,7 +118,8 @@ class Runtime:
         self.metrics.leads.inc()
         await asyncio.gather(*(informer.synced.wait() for informer in self.informers))
         async with asyncio.TaskGroup() as group:
-            group.create_task(self.loop.run(self.settings.concurrency))
+            for each in self.served.values():
+                group.create_task(each.loop.run(self.settings.concurrency))
             group.create_task(self.events.run())
 
     def _spawn(self, work: Coroutine[None, None, None], stop: asyncio.Event) -> None:
@@ -151,10 +149,14 @@ class Runtime:
 
     def _bind_gauges(self) -> None:
         # The queue of a standby fills without anybody who would take from it.
-        leads = self.elector.leads
-        self.metrics.queue_depth.set_function(lambda: self.queue.depth if leads() else 0)
-        self.metrics.queue_oldest.set_function(lambda: self.queue.oldest if leads() else 0)
-        self.metrics.systems.set_function(lambda: len(self.systems))
+        leads, queues = self.elector.leads, [each.queue for each in self.served.values()]
+        self.metrics.queue_depth.set_function(
+            lambda: sum(queue.depth for queue in queues) if leads() else 0
+        )
+        self.metrics.queue_oldest.set_function(
+            lambda: max(queue.oldest for queue in queues) if leads() else 0
+        )
+        self.metrics.systems.set_function(lambda: len(self.systems.registry))
         self.metrics.leader.set_function(lambda: float(leads()))
         self.metrics.build.labels(__version__).set(1)
         self.metrics.watch_silence.read_from(self._read_silence)
@@ -171,19 +173,14 @@ class Runtime:
 
     def _told(self, read: Callable[[Systems], Rows]) -> Callable[[], Rows]:
         """Build a reader that tells of the systems while this replica leads, else nothing."""
-        return lambda: read(self.systems) if self.elector.leads() else ()
+        return lambda: read(self.systems.registry) if self.elector.leads() else ()
 
     def _build_cache(self) -> Cache:
         return Cache(self._wake, functools.partial(self._wake, urgent=True))
 
     def _wake(self, key: Key, *, urgent: bool = False) -> None:
-        if key in self.systems:
-            self.queue.wake(key, urgent)
-
-    def _forget(self, key: Key) -> None:
-        self.queue.forget(key)
-        self.kube.forget(key)
-        self.loop.pace.forget(key)
+        if key.kind in self.served:
+            self.served[key.kind].wake(key, urgent=urgent)
 
     async def _wait_for_crd(self) -> None:
         call = Call("list", TRADING_SYSTEMS, self._some_namespace(), params={"limit": "1"})
@@ -200,26 +197,32 @@ class Runtime:
                 await asyncio.sleep(CRD_SECONDS)
 
     async def _audit(self) -> None:
-        """Forget the systems whose deletion the watch has missed while it was broken."""
+        """Forget the resources whose deletion the watch has missed while it was broken."""
         while True:
             await asyncio.sleep(AUDIT_SECONDS)
             self.kube.named.forget_old()
-            self.kube.cache.forget_bereft(self.systems)
-            with contextlib.suppress(ApiError):  # the next round comes
-                await self._audit_once()
+            registries = (each.registry for each in self.served.values())
+            self.kube.cache.forget_bereft(chain.from_iterable(registries))
+            for each in self.served.values():
+                with contextlib.suppress(ApiError):  # the next round comes
+                    await self._audit_once(each)
 
-    async def _audit_once(self) -> None:
-        known = {key: self.systems.look_at(key) for key in self.systems}
+    async def _audit_once(self, served: Served[Any]) -> None:
+        registry, resource = served.registry, served.kind.resource
+        known = {key: registry.look_at(key) for key in registry}
         started = time.monotonic()
         present = set()
         for namespace in self.settings.watch_namespaces or (None,):
-            call = Call("list", TRADING_SYSTEMS, namespace, accept=METADATA_LIST)
+            call = Call("list", resource, namespace, accept=METADATA_LIST)
             answer = await self.transport.send(call)
-            present |= {(key_of_body(each), each["metadata"]["uid"]) for each in answer["items"]}
-        for key, system in known.items():
-            if system is not None and (key, system.uid) not in present:
-                self.systems.remove(key, system.uid)
-        _log.debug("audited", extra={"seconds": time.monotonic() - started})
+            present |= {
+                (registry.key_of(each), each["metadata"]["uid"]) for each in answer["items"]
+            }
+        for key, each in known.items():
+            if each is not None and (key, each.uid) not in present:
+                registry.remove(key, each.uid)
+        seconds = time.monotonic() - started
+        _log.debug("audited", extra={"kind": resource.kind, "seconds": seconds})
 
     def _some_namespace(self) -> str | None:
         return next(iter(self.settings.watch_namespaces), None)

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from itertools import islice
 
 from trading_operator.api.reasons import AVAILABLE, DEGRADED, READY, ROLLED_BACK, STALLED
-from trading_operator.controllers.systems import Systems
+from trading_operator.controllers.trading_systems import Systems
 from trading_operator.kube.cache import Key
 
 # Each system costs fifteen series: a bound keeps one scrape short on the operator's only thread.
@@ -36,7 +36,7 @@ def read_hibernated(systems: Systems) -> Iterator[tuple[tuple[str, str], float]]
     """Yield (namespace, name) of each system that is to be hibernated, and 1."""
     for key in systems:
         known = systems.look_at(key)
-        if known is not None and known.hibernated:
+        if known is not None and known.facts.hibernated:
             yield (key.namespace, key.name), 1.0
 
 

@@ -5,7 +5,7 @@ from typing import Any
 
 from trading_operator.api.trading_system import TradingState, TradingSystemSpec
 from trading_operator.controllers.parse import parse_owner
-from trading_operator.controllers.systems import Body
+from trading_operator.controllers.registry import Body
 from trading_operator.engines.base import OperandSettings
 from trading_operator.kube.access import Kube
 from trading_operator.kube.apply import apply_restraint

@@ -1,37 +1,26 @@
 """One pass over a trading system."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime
-from typing import Any
 
 from trading_operator.api.reasons import DEGRADED
 from trading_operator.api.trading_system import TradingSystemSpec
 from trading_operator.controllers.parse import parse_owner, parse_spec
-from trading_operator.controllers.systems import Body
+from trading_operator.controllers.registry import Body
+from trading_operator.controllers.report import Report
 from trading_operator.controllers.trading_state import try_restraint
 from trading_operator.engines.base import OperandSettings
 from trading_operator.kube.access import Kube
 from trading_operator.kube.apply import apply_plan
 from trading_operator.kube.finalizer import has_finalizer, keep_finalizer, namespace_ends
 from trading_operator.kube.read import key_of, read_observed, read_revisions
-from trading_operator.observe.event_text import EventText
 from trading_operator.observe.rolling import rolling_events
 from trading_operator.observe.trading_system import trading_system_status
 from trading_operator.plan.deletion import needs_ordered_stop
 from trading_operator.plan.rollout.needs import needed_references
 from trading_operator.plan.trading_system import plan_trading_system
 from trading_operator.plan.types import InvalidSpecError, PodFacts
-
-
-@dataclass(frozen=True)
-class Report:
-    """The status that a pass found, and in how many seconds the next one is due."""
-
-    status: dict[str, Any]
-    due_in: float | None = None
-    body: Body | None = None  # as it is after its finalizer was written; None when it was not
-    events: tuple[EventText, ...] = ()
 
 
 async def reconcile_trading_system(

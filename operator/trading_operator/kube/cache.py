@@ -7,22 +7,29 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
+from trading_operator.api.trading_system import KIND as TRADING_SYSTEM
 from trading_operator.kube.packing import Packed, Packer
 from trading_operator.kube.pod_facts import read_pod_facts
 from trading_operator.kube.probe_failures import PodId, ProbeFailures
 from trading_operator.kube.transport import FIELD_MANAGER
 from trading_operator.manifests.controller_revision import KIND as REVISION
-from trading_operator.manifests.metadata import PART_OF
+from trading_operator.manifests.metadata import owner_of_labels
 from trading_operator.manifests.volume_claim import CLAIM_KIND
 from trading_operator.plan.stored_revision import pack_data
 from trading_operator.plan.types import Manifest, PodFacts, Ref
 
 
 class Key(NamedTuple):
-    """Names one trading system."""
+    """Names one resource of ours, a trading system unless another kind is said."""
 
     namespace: str
     name: str
+    kind: str = TRADING_SYSTEM
+
+    def __str__(self) -> str:
+        """Return the key as people write it."""
+        path = f"{self.namespace}/{self.name}"
+        return path if self.kind == TRADING_SYSTEM else f"{self.kind} {path}"
 
 
 class Id(NamedTuple):
@@ -36,6 +43,8 @@ class Id(NamedTuple):
 @dataclass(slots=True)
 class Entry:
     """One object of one version without its managed fields, and whose they are.
+
+    `system` is the resource of ours that its labels name: a trading system, or one of another kind.
 
     `agrees_with` is all that changes: what this version was last found to agree with.
     """
@@ -77,8 +86,7 @@ def version_of(manifest: Mapping[str, Any]) -> int:
 
 def _read_entry(manifest: Manifest, packer: Packer) -> Entry:
     metadata = manifest["metadata"]
-    part_of = (metadata.get("labels") or {}).get(PART_OF)
-    system = Key(sys.intern(metadata["namespace"]), part_of) if part_of else None
+    system = _owner_key(metadata)
     managed = metadata.pop("managedFields", None) or ()
     version, uid = version_of(manifest), metadata["uid"]
     if manifest.get("kind") == "Pod":
@@ -94,6 +102,14 @@ def _read_entry(manifest: Manifest, packer: Packer) -> Entry:
         _update_entry(managed),
         packed=packed,
     )
+
+
+def _owner_key(metadata: Mapping[str, Any]) -> Key | None:
+    owner = owner_of_labels(metadata.get("labels") or {})
+    if owner is None:
+        return None
+    kind, name = owner
+    return Key(sys.intern(metadata["namespace"]), name, sys.intern(kind))
 
 
 def _update_entry(managed: Iterable[Mapping[str, Any]]) -> int | None:

@@ -4,7 +4,7 @@ from trading_operator.manifests.metadata import (
     MADE_FOR_ANNOTATION,
     MANAGED_BY,
     OPERATOR_NAME,
-    PART_OF,
+    owner_of_labels,
 )
 from trading_operator.manifests.volume_claim import CLAIM_KIND
 from trading_operator.plan.types import Manifest, Owner
@@ -34,7 +34,8 @@ def is_owned(owner: Owner, live: Manifest) -> bool:
 def is_labelled(owner: Owner, live: Manifest) -> bool:
     """Tell whether an object carries the labels of the system."""
     labels = live["metadata"].get("labels") or {}
-    return labels.get(MANAGED_BY) == OPERATOR_NAME and labels.get(PART_OF) == owner.name
+    named = owner_of_labels(labels)
+    return labels.get(MANAGED_BY) == OPERATOR_NAME and named == (owner.kind, owner.name)
 
 
 def is_left_over(owner: Owner, live: Manifest) -> bool:

@@ -11,11 +11,7 @@ from trading_operator.kube.access import FOREIGN_SECONDS, Kube
 from trading_operator.kube.cache import Entry, Key
 from trading_operator.kube.errors import ApiError
 from trading_operator.kube.ownership import is_labelled, is_owned
-from trading_operator.kube.resources import (
-    BY_KIND,
-    SECRETS,
-    TRADING_SYSTEMS,
-)
+from trading_operator.kube.resources import BY_KIND, OWN_BY_KIND, SECRETS
 from trading_operator.kube.transport import Call
 from trading_operator.manifests.volume_claim import CLAIM_KIND
 from trading_operator.plan.references import References
@@ -42,8 +38,8 @@ class Gathered:
 
 
 def key_of(owner: Owner) -> Key:
-    """Return the key of a system."""
-    return Key(owner.namespace, owner.name)
+    """Return the key of a resource of ours."""
+    return Key(owner.namespace, owner.name, owner.kind)
 
 
 async def read_observed(
@@ -100,9 +96,10 @@ def _read(owner: Owner, children: Iterable[Entry]) -> Iterator[StoredRevision]:
 
 
 async def read_owner(kube: Kube, owner: Owner) -> Mapping[str, Any] | None:
-    """Ask the API server for the system as it is; None when it is gone. Raises ApiError."""
+    """Ask the API server for the owner as it is; None when it is gone. Raises ApiError."""
+    resource = OWN_BY_KIND[owner.kind]
     try:
-        body = await kube.transport.send(Call("get", TRADING_SYSTEMS, owner.namespace, owner.name))
+        body = await kube.transport.send(Call("get", resource, owner.namespace, owner.name))
     except ApiError as error:
         if error.status != 404:
             raise

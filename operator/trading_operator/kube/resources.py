@@ -79,3 +79,6 @@ CHILDREN = (
     DEPLOYMENTS,
 )
 BY_KIND = {resource.kind: resource for resource in (*CHILDREN, SECRETS)}
+# What people write and the operator answers to.
+OWN = (TRADING_SYSTEMS,)
+OWN_BY_KIND = {resource.kind: resource for resource in OWN}

@@ -1,9 +1,9 @@
-"""Writes a system's status: once, and only if it changed."""
+"""Writes the status of a resource of ours: once, and only if it changed."""
 
 from collections.abc import Mapping
 from typing import Any
 
-from trading_operator.kube.resources import TRADING_SYSTEMS
+from trading_operator.kube.resources import OWN_BY_KIND
 from trading_operator.kube.transport import MERGE_PATCH, Call, Transport
 
 Body = Mapping[str, Any]
@@ -24,7 +24,7 @@ async def write_status(transport: Transport, body: Body, status: Body) -> Body |
     }
     call = Call(
         "patch",
-        TRADING_SYSTEMS,
+        OWN_BY_KIND[body["kind"]],
         metadata["namespace"],
         metadata["name"],
         "status",

@@ -5,6 +5,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from trading_operator.api.trading_system import KIND as TRADING_SYSTEM
+
 Manifest = dict[str, Any]
 
 NAME = "app.kubernetes.io/name"
@@ -13,6 +15,7 @@ COMPONENT = "app.kubernetes.io/component"
 PART_OF = "app.kubernetes.io/part-of"
 MANAGED_BY = "app.kubernetes.io/managed-by"
 VERSION = "app.kubernetes.io/version"
+OWNER_KIND = "tradingoperator.io/owner-kind"  # of children whose owner is no trading system
 ROLE = "tradingoperator.io/role"  # of pods that are no component
 JOB_ROLE = "job"  # a system's own Jobs: backups, training, drills
 OPERATOR_ROLE = "operator"  # the chart labels the operator's pods so
@@ -74,6 +77,23 @@ def label_value(text: str) -> str:
 def build_system_labels(owner: Owner) -> dict[str, str]:
     """Build the labels of everything that belongs to a system."""
     return {INSTANCE: owner.name, PART_OF: owner.name, MANAGED_BY: OPERATOR_NAME}
+
+
+def build_labels_within(system: str, owner: Owner) -> dict[str, str]:
+    """Build the labels of everything that belongs to a resource which serves a trading system."""
+    return {
+        INSTANCE: owner.name,
+        PART_OF: system,
+        MANAGED_BY: OPERATOR_NAME,
+        OWNER_KIND: owner.kind,
+    }
+
+
+def owner_of_labels(labels: Mapping[str, str]) -> tuple[str, str] | None:
+    """Return the kind and the name of the resource that an object with these labels belongs to."""
+    kind = labels.get(OWNER_KIND)
+    name = labels.get(PART_OF if kind is None else INSTANCE)
+    return (kind or TRADING_SYSTEM, name) if name else None
 
 
 def build_part_labels(part: Part) -> dict[str, str]:

@@ -31,6 +31,30 @@ def test_a_change_wakes_the_system_and_its_echo_does_not() -> None:
     assert woken == [ONE]
 
 
+def test_what_serves_a_system_wakes_its_own_owner_and_is_no_child_of_the_system() -> None:
+    cache, woken = _cache()
+    labels = {
+        "app.kubernetes.io/part-of": "one",
+        "app.kubernetes.io/instance": "nightly",
+        "tradingoperator.io/owner-kind": "Backup",
+    }
+    nightly = Key("ns", "nightly", "Backup")
+    cache.put(build_config_map("a", 1, labels=labels, ownerReferences=[]))
+    pod = build_pod("p", 2)
+    pod["metadata"]["labels"] = labels
+    cache.put(pod)
+    assert woken == [nightly, nightly]
+    assert cache.children(ONE, OWNER_UID) == {}
+    assert cache.pods(ONE) == ()
+    assert [ref.name for ref in cache.children(nightly, "its-uid")] == ["a"]
+    assert len(cache.pods(nightly)) == 1
+
+
+def test_a_key_is_written_as_people_write_it() -> None:
+    assert str(ONE) == "ns/one"
+    assert str(Key("ns", "nightly", "Backup")) == "Backup ns/nightly"
+
+
 def test_the_echo_of_our_own_write_wakes_nobody_even_before_the_answer() -> None:
     cache, woken = _cache()
     written = build_config_map("a", 3)

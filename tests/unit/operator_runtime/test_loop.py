@@ -3,8 +3,9 @@
 import asyncio
 import json
 import logging
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
@@ -12,10 +13,13 @@ import pytest
 from aiohttp import web
 
 from trading_operator.controllers import loop as loop_module
-from trading_operator.controllers.deletion import Farewell
+from trading_operator.controllers.deletion import seconds_to_deadline
+from trading_operator.controllers.kind import Kind, Parting
 from trading_operator.controllers.loop import TOLD_AFTER_TIMES, Loop
-from trading_operator.controllers.systems import Body, Systems
-from trading_operator.controllers.trading_system import Report
+from trading_operator.controllers.registry import Body
+from trading_operator.controllers.report import Farewell, Report
+from trading_operator.controllers.trading_state import known_status
+from trading_operator.controllers.trading_systems import SystemFacts, Systems, read_facts
 from trading_operator.kube.access import Kube
 from trading_operator.kube.cache import Cache, Key
 from trading_operator.kube.capacity import CapacityReader
@@ -23,11 +27,14 @@ from trading_operator.kube.errors import ApiError, NotLeadingError
 from trading_operator.kube.events import EventPoster
 from trading_operator.kube.finalizer import ORDERED_STOP
 from trading_operator.kube.named import NamedReader
+from trading_operator.kube.resources import TRADING_SYSTEMS
 from trading_operator.kube.transport import Transport
 from trading_operator.kube.work_queue import WorkQueue
 from trading_operator.log_format import JsonFormatter
 from trading_operator.metrics import Metrics
 from trading_operator.observe.event_text import EventText
+from trading_operator.observe.events import events_between
+from trading_operator.observe.trading_system import invalid_status
 from trading_operator.plan.types import InvalidSpecError
 from unit.operator_runtime.objects import build_body, build_config_map
 from unit.operator_runtime.scripted_server import ScriptedServer
@@ -35,6 +42,11 @@ from unit.operator_runtime.waiting import until
 
 ONE, TWO = Key("ns", "one"), Key("ns", "two")
 READY = {"conditions": [{"type": "Ready", "status": "True", "reason": "R", "message": "m"}]}
+
+
+def build_systems(wake: Callable[[Key], None], forget: Callable[[Key], None]) -> Systems:
+    """Build a registry of trading systems."""
+    return Systems(TRADING_SYSTEMS.kind, read_facts, wake, forget)
 
 
 class StatusServer:
@@ -87,13 +99,22 @@ class Bench:
         self.farewell = Farewell()
         self.outcomes: dict[str, Any] = {}
         self.queue: WorkQueue[Key] = WorkQueue()
-        self.systems = Systems(self.queue.wake, self.queue.forget)
+        self.systems = build_systems(self.queue.wake, self.queue.forget)
         self.metrics = Metrics()
         self.kube = kube
         poster = Poster(kube.transport, "me", self.metrics)
         self.posted = poster.texts
-        self.loop = Loop(
-            kube, self.systems, self.queue, self._reconcile, self._end, poster, self.metrics
+        self.loop = Loop(kube, self.systems, self.queue, self._kind(), poster, self.metrics)
+
+    def _kind(self) -> Kind[SystemFacts]:
+        return Kind(
+            resource=TRADING_SYSTEMS,
+            read_facts=read_facts,
+            reconcile=self._reconcile,
+            invalid_status=invalid_status,
+            known_status=known_status,
+            tell=events_between,
+            parting=Parting(self._end, seconds_to_deadline),
         )
 
     async def _reconcile(self, body: Body, _: datetime) -> Report:
@@ -270,6 +291,16 @@ async def test_a_system_on_its_way_out_is_left_alone(bench: Bench) -> None:
     assert bench.server.finalizers == {}
 
 
+async def test_what_waits_for_nobody_when_it_is_deleted_is_left_alone(bench: Bench) -> None:
+    body = build_body("one", 5)
+    body["metadata"] |= {"deletionTimestamp": "2026-01-01T00:00:00Z", "finalizers": ["theirs"]}
+    bench.systems.take_event("MODIFIED", body)
+    loop = replace(bench.loop, kind=replace(bench.loop.kind, parting=None))
+    await loop.reconcile_once(ONE)
+    assert bench.passes == bench.ends == []
+    assert bench.server.finalizers == {}
+
+
 async def test_a_system_that_stops_in_order_is_told_of_and_then_released(bench: Bench) -> None:
     body = build_body("one", 5)
     body["metadata"] |= {
@@ -313,7 +344,7 @@ async def test_a_system_that_is_still_there_goes_on_after_it_lost_a_child(bench:
 
 def test_a_deleted_system_is_forgotten_but_not_its_successor() -> None:
     forgotten: list[Key] = []
-    systems = Systems(lambda _: None, forgotten.append)
+    systems = build_systems(lambda _: None, forgotten.append)
     systems.take_event("ADDED", build_body("one", 1))
     systems.remove(ONE, "another-uid")
     assert systems.get(ONE) is not None
@@ -323,7 +354,7 @@ def test_a_deleted_system_is_forgotten_but_not_its_successor() -> None:
 
 def test_a_system_that_was_made_anew_unseen_inherits_no_memory() -> None:
     forgotten: list[Key] = []
-    systems = Systems(lambda _: None, forgotten.append)
+    systems = build_systems(lambda _: None, forgotten.append)
     systems.take_event("ADDED", build_body("one", 1))
     anew = build_body("one", 5)
     anew["metadata"]["uid"] = "another-uid"

@@ -11,9 +11,10 @@ from cluster.tools import find_test_program
 from trading_operator.controllers import system_metrics
 from trading_operator.controllers.runtime import Runtime
 from trading_operator.controllers.system_metrics import count_conditions, read_conditions
-from trading_operator.controllers.systems import Systems
+from trading_operator.controllers.trading_systems import Systems, read_facts
 from trading_operator.engines.base import OperandSettings
 from trading_operator.kube.connection import Connection
+from trading_operator.kube.resources import TRADING_SYSTEMS
 from trading_operator.metrics import Metrics
 from trading_operator.settings import Settings
 from unit.operator_runtime.objects import build_body
@@ -29,7 +30,7 @@ def with_conditions(name: str, **conditions: str) -> dict[str, object]:
 
 def known(*bodies: dict[str, object]) -> Systems:
     """Build the systems that an operator knows."""
-    systems = Systems(lambda _: None, lambda _: None)
+    systems = Systems(TRADING_SYSTEMS.kind, read_facts, lambda _: None, lambda _: None)
     for body in bodies:
         systems.take_event("ADDED", body)
     return systems
@@ -102,10 +103,10 @@ def test_the_series_of_systems_are_bounded(monkeypatch: pytest.MonkeyPatch) -> N
 
 async def test_a_standby_tells_of_no_system_and_of_no_queue() -> None:
     runtime = build_runtime()
-    runtime.systems.take_event("ADDED", with_conditions("one", Ready="True"))
+    runtime.systems.registry.take_event("ADDED", with_conditions("one", Ready="True"))
     text = generate_latest(runtime.metrics.registry).decode()
     await runtime.stop()
     assert "trading_operator_system_condition{" not in text
     assert "trading_operator_queue_depth 0.0" in text
-    assert runtime.queue.depth == 1
+    assert runtime.systems.queue.depth == 1
     assert 'trading_operator_watch_silence_seconds{resource="pods",watched_namespace=""}' in text

@@ -9,7 +9,7 @@ import pytest
 from aiohttp import web
 
 from trading_operator.controllers.deletion import end_trading_system
-from trading_operator.controllers.systems import Body
+from trading_operator.controllers.registry import Body
 from trading_operator.controllers.trading_state import known_status
 from trading_operator.controllers.trading_system import reconcile_trading_system
 from trading_operator.engines.base import OperandSettings

@@ -28,10 +28,10 @@ async def test_the_audit_forgets_what_only_deleted_systems_left(
         connection = Connection(server.url, Configuration(host=server.url), False)
         runtime = Runtime(Settings(), OperandSettings("operator", {}), connection, Metrics())
         for name in ("one", "two"):
-            runtime.systems.take_event("ADDED", build_body(name))
+            runtime.systems.registry.take_event("ADDED", build_body(name))
         runtime.kube.cache.bereft |= {ONE, GONE}
         audit = asyncio.create_task(runtime._audit())
-        await until(lambda: set(runtime.systems) == {ONE})
+        await until(lambda: set(runtime.systems.registry) == {ONE})
         audit.cancel()
         await asyncio.gather(audit, return_exceptions=True)
         await runtime.stop()

@@ -1,35 +1,39 @@
-"""The trading systems that are known, as the API server last sent them."""
+"""The resources of one kind that are known, as the API server last sent them."""
 
 import sys
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any, NamedTuple
+from typing import Any, Generic, NamedTuple, TypeVar
 
 from trading_operator.kube.cache import Key, version_of
 from trading_operator.kube.packing import Packed, Packer
 
 Body = Mapping[str, Any]
+F = TypeVar("F")
 
 
-def key_of_body(body: Body) -> Key:
-    """Return the key of a system's body."""
-    return Key(body["metadata"]["namespace"], body["metadata"]["name"])
-
-
-class Known(NamedTuple):
-    """One system: its body, and what is asked for often and of all systems."""
+class Known(NamedTuple, Generic[F]):
+    """One resource: its body, and what is asked for often and of all of them."""
 
     uid: str
     version: int
-    hibernated: bool
+    facts: F
     conditions: tuple[tuple[str, str], ...]  # type and status of each
     packed: Packed
 
 
-class Systems:
+class Registry(Generic[F]):
     """Bodies by key; a newer one wakes its key, the echo of our own status write does not."""
 
-    def __init__(self, wake: Callable[[Key], None], forget: Callable[[Key], None]) -> None:
-        self._known: dict[Key, Known] = {}
+    def __init__(
+        self,
+        kind: str,
+        read_facts: Callable[[Body], F],
+        wake: Callable[[Key], None],
+        forget: Callable[[Key], None],
+    ) -> None:
+        self._kind = kind
+        self._read_facts = read_facts
+        self._known: dict[Key, Known[F]] = {}
         self._packer = Packer()
         self._wake = wake
         self._forget = forget
@@ -43,26 +47,30 @@ class Systems:
     def __iter__(self) -> Iterator[Key]:
         return iter(list(self._known))
 
+    def key_of(self, body: Body) -> Key:
+        """Return the key of a body of this kind; a list leaves the kind out of its items."""
+        return Key(body["metadata"]["namespace"], body["metadata"]["name"], self._kind)
+
     def get(self, key: Key) -> Body | None:
-        """Return the body of a system, decoded anew each time."""
+        """Return the body of a resource, decoded anew each time."""
         known = self._known.get(key)
         body: Body | None = None if known is None else known.packed.unpack()
         return body
 
-    def look_at(self, key: Key) -> Known | None:
-        """Return what is known of a system without its body."""
+    def look_at(self, key: Key) -> Known[F] | None:
+        """Return what is known of a resource without its body."""
         return self._known.get(key)
 
     def take_event(self, kind: str | None, body: Body) -> None:
         """Store what the watch says: kind is ADDED, MODIFIED, DELETED, or None in a list."""
         if kind == "DELETED":
-            self.remove(key_of_body(body), body["metadata"]["uid"])
+            self.remove(self.key_of(body), body["metadata"]["uid"])
         elif self.store(body):
-            self._wake(key_of_body(body))
+            self._wake(self.key_of(body))
 
     def store(self, body: Body) -> bool:
         """Store a body and return whether it was newer than the one that was there."""
-        key = key_of_body(body)
+        key = self.key_of(body)
         before, known = self._known.get(key), self._read(body)
         if before is not None and before.version >= known.version:
             return False
@@ -72,19 +80,19 @@ class Systems:
         return True
 
     def remove(self, key: Key, uid: str) -> None:
-        """Forget a system that is gone, unless a new one has its name."""
+        """Forget a resource that is gone, unless a new one has its name."""
         known = self._known.get(key)
         if known is not None and known.uid == uid:
             del self._known[key]
             self._forget(key)
 
-    def _read(self, body: Body) -> Known:
+    def _read(self, body: Body) -> Known[F]:
         metadata = {k: v for k, v in body["metadata"].items() if k != "managedFields"}
         conditions = (body.get("status") or {}).get("conditions") or ()
         return Known(
             uid=metadata["uid"],
             version=version_of(body),
-            hibernated=bool((body.get("spec") or {}).get("hibernated")),
+            facts=self._read_facts(body),
             conditions=tuple(
                 (sys.intern(each["type"]), sys.intern(each["status"])) for each in conditions
             ),

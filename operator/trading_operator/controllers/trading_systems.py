@@ -1,0 +1,46 @@
+"""Trading systems as a kind: what is particular about passes over them."""
+
+import functools
+from typing import NamedTuple
+
+from trading_operator.controllers.deletion import end_trading_system, seconds_to_deadline
+from trading_operator.controllers.kind import Kind, Parting
+from trading_operator.controllers.registry import Body, Registry
+from trading_operator.controllers.trading_state import known_status
+from trading_operator.controllers.trading_system import reconcile_trading_system
+from trading_operator.engines.base import OperandSettings
+from trading_operator.kube.access import Kube
+from trading_operator.kube.resources import TRADING_SYSTEMS
+from trading_operator.observe.events import events_between
+from trading_operator.observe.trading_system import invalid_status
+
+
+class SystemFacts(NamedTuple):
+    """What is asked for often of a trading system."""
+
+    hibernated: bool
+
+
+Systems = Registry[SystemFacts]
+# All systems share the two that there are.
+_FACTS = {hibernated: SystemFacts(hibernated) for hibernated in (False, True)}
+
+
+def read_facts(body: Body) -> SystemFacts:
+    """Return what is asked for often of a system."""
+    return _FACTS[bool((body.get("spec") or {}).get("hibernated"))]
+
+
+def build_trading_systems(kube: Kube, operand: OperandSettings) -> Kind[SystemFacts]:
+    """Build the kind of the trading systems."""
+    end = functools.partial(end_trading_system, kube, operand)
+    return Kind(
+        resource=TRADING_SYSTEMS,
+        read_facts=read_facts,
+        reconcile=functools.partial(reconcile_trading_system, kube, operand),
+        invalid_status=invalid_status,
+        known_status=known_status,
+        tell=events_between,
+        parting=Parting(end, seconds_to_deadline),
+        urgent=True,
+    )
