@@ -10,7 +10,7 @@ from typing import Any
 import yaml
 from pydantic import BaseModel
 
-from trading_operator.api import trading_system
+from trading_operator.api import backup, trading_system
 from trading_operator.api.common import GROUP, VERSION
 from trading_operator.manifests.metadata import Manifest
 
@@ -54,6 +54,14 @@ KINDS = (
         trading_system.TradingSystem,
         trading_system.printer_columns(),
         trading_system.root_rules(),
+    ),
+    Kind(
+        backup.KIND,
+        backup.PLURAL,
+        backup.SHORT_NAME,
+        backup.Backup,
+        backup.printer_columns(),
+        backup.root_rules(),
     ),
 )
 
