@@ -33,6 +33,7 @@ IMAGES: tuple[Image, ...] = (
     Image("timescaledb", "docker.io/local/timescaledb:2.19.3-pg17", base="postgresql"),
     Image("redis", "docker.io/local/redis:8"),
     Image("trading-operator", f"docker.io/library/trading-operator:{VERSION}"),
+    Image("trading-backup", f"docker.io/library/trading-backup:{VERSION}"),
     _service("base", base=DEBIAN),
     _service("system-controller"),
     _service("data-acquisition"),

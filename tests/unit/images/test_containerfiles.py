@@ -91,9 +91,10 @@ def test_the_base_brings_the_database_driver_metrics_and_yaml() -> None:
     assert {"psycopg2-binary", "prometheus-client", "pyyaml", "tzdata"} <= packages
 
 
-def test_operator_and_base_share_their_python_layer() -> None:
-    steps = [_read_lines(BY_NAME[name])[:5] for name in ("base", "trading-operator")]
-    assert steps[0] == steps[1]
+def test_images_of_python_programs_share_their_python_layer() -> None:
+    names = ("base", "trading-operator", "trading-backup")
+    first, *others = [_read_lines(BY_NAME[name])[:5] for name in names]
+    assert all(steps == first for steps in others)
 
 
 @pytest.mark.acceptance("A36", "A38")

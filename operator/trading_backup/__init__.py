@@ -1,0 +1,1 @@
+"""What runs inside backup, drill and restore Jobs; it and the operator never import each other."""

@@ -1,0 +1,161 @@
+"""The command `backup`: dump, read back, publish, verify, then retention."""
+
+import logging
+from collections.abc import Mapping
+from typing import Any
+
+from trading_backup.answer import Outcome, spell
+from trading_backup.engines import open_engine
+from trading_backup.errors import BackupError
+from trading_backup.hooks import hooked
+from trading_backup.job import Target
+from trading_backup.manifest import Manifest, TargetRecord, find_shrunk
+from trading_backup.reading import read_back
+from trading_backup.reasons import Reason
+from trading_backup.retention import decide_retention
+from trading_backup.set_store import SetStore
+from trading_backup.sets import (
+    VERIFIED,
+    BackupSet,
+    find_unfinished,
+    newest_marked,
+    next_set_id,
+    published,
+)
+from trading_backup.tools import Tools
+
+logger = logging.getLogger(__name__)
+
+
+def back_up(tools: Tools) -> Outcome:
+    """Make a new set; whatever fails before its manifest leaves no backup."""
+    store = SetStore(tools.restic)
+    _open_repository(tools)
+    sets = _sweep(tools, store, store.read_sets())
+    set_id = _choose_id(tools, sets)
+    before = _read_newest(tools, store, sets)
+    manifest = _dump(tools, set_id, before)
+    _read_back(tools, manifest)
+    tools.progress.enter("Publishing")
+    store.publish(manifest)
+    for warning in find_shrunk(manifest, before):
+        tools.warn(warning)
+    return _verify_and_retain(tools, store, manifest)
+
+
+def _read_newest(tools: Tools, store: SetStore, sets: list[BackupSet]) -> Manifest | None:
+    """Read the newest set's manifest: an increment may stand on it, and its times are a guide."""
+    backups = published(sets)
+    try:
+        return store.read_manifest(backups[-1]) if backups else None
+    except BackupError as error:
+        if not error.permanent:
+            raise
+        # Made by a later release: no reason to make no backup.
+        tools.warn(str(error))
+        return None
+
+
+def _open_repository(tools: Tools) -> None:
+    tools.progress.enter("OpeningRepository")
+    if not tools.restic.exists():
+        tools.warn("the repository is new: there was none")
+        tools.restic.init()
+
+
+def _sweep(tools: Tools, store: SetStore, sets: list[BackupSet]) -> list[BackupSet]:
+    """Delete what runs that were killed left, once nobody can be writing it any more."""
+    unfinished = find_unfinished(sets, tools.clock())
+    store.delete(unfinished)
+    if unfinished:
+        store.prune()
+    # Their ids stay taken: the clock may have gone back.
+    return sets
+
+
+def _choose_id(tools: Tools, sets: list[BackupSet]) -> str:
+    set_id, clock_went_back = next_set_id(tools.clock(), sets)
+    if clock_went_back:
+        tools.warn(f"the clock is behind the newest set: this one is called {set_id}")
+    return set_id
+
+
+def _dump(tools: Tools, set_id: str, before: Manifest | None) -> Manifest:
+    job, began = tools.job, tools.clock()
+    names = tuple(target.name for target in job.targets)
+    expected = {record.name: record.seconds for record in before.targets} if before else {}
+    with hooked(tools, job.hooks):
+        tools.progress.enter_targets("Dumping", names, expected)
+        records = [_dump_target(tools, target, set_id, before) for target in job.targets]
+    return Manifest(
+        set=set_id,
+        backup=job.backup,
+        system=job.system,
+        namespace=job.namespace,
+        mode="Incremental" if any(record.base for record in records) else "Full",
+        started_at=began,
+        ended_at=tools.clock(),
+        targets=tuple(records),
+    )
+
+
+def _dump_target(
+    tools: Tools, target: Target, set_id: str, before: Manifest | None
+) -> TargetRecord:
+    record = open_engine(target, tools).dump(set_id, before)
+    for warning in record.warnings:
+        tools.warn(f"{record.name}: {warning}")
+    logger.info("target dumped", extra=describe_target(record))
+    tools.progress.next_target()
+    return record
+
+
+def _read_back(tools: Tools, manifest: Manifest) -> None:
+    names = tuple(record.name for record in manifest.targets)
+    tools.progress.enter_targets("ReadingBack", names)
+    for record in manifest.targets:
+        read_back(tools, record)
+        tools.progress.next_target()
+
+
+def _verify_and_retain(tools: Tools, store: SetStore, manifest: Manifest) -> Outcome:
+    """Check the repository; only a verified set may let older ones go."""
+    try:
+        tools.progress.enter("Verifying")
+        tools.restic.check(tools.job.verify.read_data)
+        store.mark(manifest.set, VERIFIED)
+        tools.progress.enter("Retention")
+        sets = _retain(tools, store)
+    except BackupError as error:
+        details = _describe(tools, manifest, published(store.read_sets()))
+        return Outcome(error.reason, f"set {manifest.set} is published, but: {error}", details)
+    message = f"set {manifest.set} is published and verified"
+    return Outcome(Reason.SUCCEEDED, message, _describe(tools, manifest, sets))
+
+
+def _retain(tools: Tools, store: SetStore) -> list[BackupSet]:
+    decision = decide_retention(store.read_sets(), tools.job.retention, tools.clock())
+    store.delete(decision.deleted)
+    if decision.deleted:
+        store.prune()
+    return list(decision.kept)
+
+
+def _describe(tools: Tools, manifest: Manifest, sets: list[BackupSet]) -> Mapping[str, Any]:
+    verified = newest_marked(sets, VERIFIED)
+    return {
+        "set": manifest.set,
+        "mode": manifest.mode,
+        "bytes": sum(record.bytes for record in manifest.targets),
+        "addedBytes": sum(record.added_bytes for record in manifest.targets),
+        "sets": len(sets),
+        "newestVerified": verified.id if verified else None,
+        "dataAsOf": spell(manifest.data_as_of),
+        "targets": [describe_target(record) for record in manifest.targets],
+        "warnings": list(tools.warnings),
+    }
+
+
+def describe_target(record: TargetRecord) -> dict[str, Any]:
+    """Return a target as an answer has it."""
+    return {"name": record.name, "bytes": record.bytes, "seconds": record.seconds}

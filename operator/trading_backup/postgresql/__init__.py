@@ -1,0 +1,1 @@
+"""PostgreSQL: connections, facts, roles and databases, for every engine that is PostgreSQL."""

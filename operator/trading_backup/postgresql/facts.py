@@ -1,0 +1,95 @@
+"""What is true of a database's tables: rows, the newest time, and a digest of all rows."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from psycopg2 import sql
+
+from trading_backup.manifest import Facts
+from trading_backup.postgresql.connection import Connection, query
+
+# A name that no column has: a column of that name would be read in place of the whole row.
+_ROW = "the row that trading_backup reads"
+# Not what an extension brings or keeps for itself, and partitions only through their parents.
+# Materialised views are no data of their own: a restore computes them anew.
+_TABLES = """
+SELECT n.nspname, c.relname, (
+    SELECT a.attname FROM pg_attribute a
+    WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
+      AND a.atttypid IN ('timestamptz'::regtype, 'timestamp'::regtype, 'date'::regtype)
+    ORDER BY a.attnum LIMIT 1)
+FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+WHERE c.relkind IN ('r', 'p') AND NOT c.relispartition
+  AND {own}
+ORDER BY 1, 2
+"""
+OWN = """c.relpersistence <> 't' AND n.nspname <> 'information_schema'
+  AND n.nspname !~ '^(pg_|_?timescaledb_)'
+  AND NOT EXISTS (
+    SELECT FROM pg_depend d
+    WHERE d.classid = 'pg_class'::regclass AND d.objid = c.oid AND d.deptype = 'e')"""
+# A sum does not depend on the order of rows; md5 is the same on every machine and version.
+_DIGEST = """coalesce(
+    sum(('x' || left(md5({row}::text), 16))::bit(64)::bigint::numeric), 0)::text"""
+
+
+def read_facts(connection: Connection, row_hashes: bool) -> Facts:
+    """Read the facts of all tables; in a transaction each table stays locked as it was read."""
+    # Names of types and tables inside of rows are spelled by what the path leads to.
+    query(connection, "SET search_path TO pg_catalog")
+    return {
+        f"{schema}.{table}": _read_table(connection, schema, table, newest, row_hashes)
+        for schema, table, newest in query(connection, _TABLES.format(own=OWN))
+    }
+
+
+def _read_table(
+    connection: Connection, schema: str, table: str, newest: str | None, row_hashes: bool
+) -> dict[str, int | str]:
+    statement = sql.SQL("SELECT count(*), {newest}, {digest} FROM {table} AS {row}").format(
+        newest=_newest(newest),
+        digest=_digest() if row_hashes else sql.SQL("NULL"),
+        table=sql.Identifier(schema, table),
+        row=sql.Identifier(_ROW),
+    )
+    [(rows, time, digest)] = query(connection, statement)
+    found = {"rows": rows, "newest": time, "hash": digest}
+    return {measure: value for measure, value in found.items() if value is not None}
+
+
+def _newest(column: str | None) -> Any:
+    if column is None:
+        return sql.SQL("NULL")
+    return sql.SQL("max({})::text").format(sql.Identifier(column))
+
+
+def _digest() -> Any:
+    return sql.SQL(_DIGEST).format(row=sql.Identifier(_ROW))
+
+
+def read_versions(connection: Connection) -> dict[str, str]:
+    """Read the versions of the server and of the database's extensions."""
+    [(server,)] = query(connection, "SHOW server_version")
+    extensions = query(connection, "SELECT extname, extversion FROM pg_extension ORDER BY 1")
+    return {"server": server} | {f"extension {name}": version for name, version in extensions}
+
+
+def count_own_relations(connection: Connection) -> int:
+    """Count what somebody made in the database: tables, views, sequences."""
+    statement = f"""SELECT count(*) FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+        WHERE c.relkind IN ('r', 'p', 'v', 'm', 'S', 'f') AND {OWN}"""
+    [(count,)] = query(connection, statement)
+    return int(count)
+
+
+def find_untrue(connection: Connection, statements: Sequence[str]) -> list[str]:
+    """Return the queries whose first value is not true, in a transaction that cannot write."""
+    query(connection, "BEGIN READ ONLY")
+    try:
+        return [text for text in statements if _first(query(connection, text)) is not True]
+    finally:
+        query(connection, "ROLLBACK")
+
+
+def _first(rows: Sequence[Sequence[Any]]) -> Any:
+    return rows[0][0] if rows and rows[0] else None

@@ -1,0 +1,35 @@
+"""Why a run failed, one CamelCase word each, for the termination message."""
+
+from enum import StrEnum
+
+
+class Reason(StrEnum):
+    """The reasons that an answer gives."""
+
+    SUCCEEDED = "Succeeded"
+    INVALID_JOB = "InvalidJob"
+    SECRET_MISSING = "SecretMissing"
+    WRONG_PASSWORD = "WrongPassword"
+    REPOSITORY_MISSING = "RepositoryMissing"
+    REPOSITORY_UNFINISHED = "RepositoryUnfinished"
+    REPOSITORY_REFUSED = "RepositoryRefused"
+    REPOSITORY_LOCKED = "RepositoryLocked"
+    REPOSITORY_FULL = "RepositoryFull"
+    REPOSITORY_DAMAGED = "RepositoryDamaged"
+    REPOSITORY_FAILED = "RepositoryFailed"
+    SCRATCH_FULL = "ScratchFull"
+    AUTHENTICATION_FAILED = "AuthenticationFailed"
+    TARGET_UNREACHABLE = "TargetUnreachable"
+    TARGET_REFUSED = "TargetRefused"
+    TARGET_NOT_EMPTY = "TargetNotEmpty"
+    TARGET_UNSUITABLE = "TargetUnsuitable"
+    UNREADABLE_FILES = "UnreadableFiles"
+    HOOK_FAILED = "HookFailed"
+    DUMP_FAILED = "DumpFailed"
+    READ_BACK_FAILED = "ReadBackFailed"
+    SET_NOT_FOUND = "SetNotFound"
+    RESTORE_FAILED = "RestoreFailed"
+    DATA_DIFFER = "DataDiffer"
+    ASSERTION_FAILED = "AssertionFailed"
+    TERMINATED = "Terminated"
+    INTERNAL_ERROR = "InternalError"
