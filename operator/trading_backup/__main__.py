@@ -6,6 +6,7 @@ import logging
 import os
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from trading_backup.errors import EXIT_FAILED, BackupError, StoppedError
 from trading_backup.job import Job, read_job
 from trading_backup.listing import list_sets
 from trading_backup.log_format import configure_logging
+from trading_backup.presence import present
 from trading_backup.programs import Programs
 from trading_backup.progress import PORT, PORT_VARIABLE, Progress, serve_progress
 from trading_backup.reasons import Reason
@@ -61,7 +63,10 @@ def main(words: list[str]) -> int:
 def _run(command: str, secrets: SecretFiles, stop: Stop) -> tuple[Outcome, int]:
     warnings: list[str] = []
     try:
-        outcome = COMMANDS[command](_open_tools(read_job(), secrets, stop, warnings))
+        job = read_job()
+        with present(job.repository.path) as presence:
+            tools = _open_tools(job, secrets, stop)
+            outcome = COMMANDS[command](replace(tools, presence=presence, warnings=warnings))
     except Exception as problem:
         # Whatever a killed child led to, the signal is the reason.
         error = StoppedError() if stop.asked else _explain(problem)
@@ -69,12 +74,12 @@ def _run(command: str, secrets: SecretFiles, stop: Stop) -> tuple[Outcome, int]:
     return outcome, 0 if outcome.succeeded else EXIT_FAILED
 
 
-def _open_tools(job: Job, secrets: SecretFiles, stop: Stop, warnings: list[str]) -> Tools:
+def _open_tools(job: Job, secrets: SecretFiles, stop: Stop) -> Tools:
     progress = Progress()
     serve_progress(progress, int(os.environ.get(PORT_VARIABLE, PORT)))
     programs = Programs(stop, job.scratch)
     restic = open_restic(job, programs, secrets)
-    return Tools(job, programs, restic, secrets, stop, progress, now, warnings)
+    return Tools(job, programs, restic, secrets, stop, progress, now)
 
 
 def _explain(problem: Exception) -> BackupError:

@@ -34,10 +34,12 @@ def back_up(tools: Tools) -> Outcome:
     sets = _sweep(tools, store, store.read_sets())
     set_id = _choose_id(tools, sets)
     before = _read_newest(tools, store, sets)
+    tools.presence.begin_writing()
     manifest = _dump(tools, set_id, before)
     _read_back(tools, manifest)
     tools.progress.enter("Publishing")
     store.publish(manifest)
+    tools.presence.end_writing()
     for warning in find_shrunk(manifest, before):
         tools.warn(warning)
     return _verify_and_retain(tools, store, manifest)
@@ -58,16 +60,17 @@ def _read_newest(tools: Tools, store: SetStore, sets: list[BackupSet]) -> Manife
 
 def _open_repository(tools: Tools) -> None:
     tools.progress.enter("OpeningRepository")
-    if not tools.restic.exists():
+    if not tools.restic.open(tools.presence.alone):
         tools.warn("the repository is new: there was none")
         tools.restic.init()
 
 
 def _sweep(tools: Tools, store: SetStore, sets: list[BackupSet]) -> list[BackupSet]:
     """Delete what runs that were killed left, once nobody can be writing it any more."""
-    unfinished = find_unfinished(sets, tools.clock())
+    unfinished = find_unfinished(sets, tools.clock(), tools.presence.alone)
     store.delete(unfinished)
-    if unfinished:
+    # A run that died before its first snapshot has left data all the same.
+    if unfinished or tools.presence.torn:
         store.prune()
     # Their ids stay taken: the clock may have gone back.
     return sets

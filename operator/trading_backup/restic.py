@@ -50,9 +50,15 @@ class Restic:
         self._host = host
         self._environment = environment
 
-    def exists(self) -> bool:
-        """Tell whether there is a repository."""
-        finished = self._run_unlocked("cat", "config")
+    @property
+    def place(self) -> str:
+        """Where the repository is."""
+        return self._environment["RESTIC_REPOSITORY"]
+
+    def open(self, alone: bool) -> bool:
+        """Take away locks that are nobody's: all when alone; False when there is no repository."""
+        everybodys = ["--remove-all"] if alone else []
+        finished = self._programs.run(self.command("unlock", *everybodys))
         if finished.code == _NO_REPOSITORY:
             return False
         _check(finished)

@@ -64,7 +64,7 @@ def drill(tools: Tools) -> Outcome:
 
 def _restore(tools: Tools, mode: RestoreMode) -> Outcome:
     began, store = tools.clock(), SetStore(tools.restic)
-    tools.progress.enter("OpeningRepository")
+    tools.open_repository()
     sets = store.read_sets()
     manifest = store.read_manifest(choose_set(sets, tools.job.restore.set))
     restorations = [

@@ -98,12 +98,12 @@ def published(sets: Iterable[BackupSet]) -> list[BackupSet]:
     return [backup_set for backup_set in sets if backup_set.manifest is not None]
 
 
-def find_unfinished(sets: Iterable[BackupSet], now: datetime) -> list[BackupSet]:
+def find_unfinished(sets: Iterable[BackupSet], now: datetime, alone: bool) -> list[BackupSet]:
     """Return the sets that never became backups and that nobody writes any more."""
     return [
         backup_set
         for backup_set in sets
-        if backup_set.manifest is None and now - backup_set.time > UNFINISHED_AFTER
+        if backup_set.manifest is None and (alone or now - backup_set.time > UNFINISHED_AFTER)
     ]
 
 

@@ -61,7 +61,8 @@ def test_a_set_without_a_manifest_is_no_backup() -> None:
 
 def test_what_a_killed_run_left_is_swept_only_when_nobody_can_write_it_any_more() -> None:
     young, old, whole = set_of(0.5, manifest=False), set_of(1.5, manifest=False), set_of(3)
-    assert find_unfinished([young, old, whole], NOW) == [old]
+    assert find_unfinished([young, old, whole], NOW, alone=False) == [old]
+    assert find_unfinished([young, old, whole], NOW, alone=True) == [young, old]
 
 
 def test_the_newest_verified_set_is_not_the_one_that_was_verified_last() -> None:
