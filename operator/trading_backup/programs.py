@@ -84,10 +84,19 @@ class Programs:
         self._stop = stop
         self._scratch = scratch
 
-    def run(self, command: Command, given: bytes | None = None) -> Finished:
-        """Run a program to its end; `given` is its whole input."""
+    def run(
+        self, command: Command, given: bytes | None = None, seconds: float | None = None
+    ) -> Finished:
+        """Run a program to its end; `given` is its whole input.
+
+        One that needs more than `seconds` is ended, with what it said until then.
+        """
         with self._started(command, subprocess.PIPE, subprocess.PIPE) as running:
-            output, _ = running.child.communicate(given)
+            try:
+                output, _ = running.child.communicate(given, seconds)
+            except subprocess.TimeoutExpired:
+                _end(running.child)
+                output = b""
             finished = running.finished(output)
         self._stop.check()
         return finished

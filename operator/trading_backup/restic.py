@@ -17,6 +17,8 @@ from trading_backup.sets import StoredSnapshot
 # Together longer than the half hour after which a lock that nobody renews is stale.
 _RETRY_LOCK = "7m"
 _LOCK_TRIES = 4
+# restic itself would go on for a quarter of an hour, also with a key that nobody knows.
+_OPEN_SECONDS = 60.0
 _NO_REPOSITORY = 10
 _LOCKED = 11
 # What a file system makes by itself; only root may read it.
@@ -58,7 +60,8 @@ class Restic:
     def open(self, alone: bool) -> bool:
         """Take away locks that are nobody's: all when alone; False when there is no repository."""
         everybodys = ["--remove-all"] if alone else []
-        finished = self._programs.run(self.command("unlock", *everybodys))
+        command = self.command("unlock", *everybodys)
+        finished = self._programs.run(command, seconds=_OPEN_SECONDS)
         if finished.code == _NO_REPOSITORY:
             return False
         _check(finished)

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from contract.backup.backup_job import BackupJob, wait_for
-from contract.backup.conftest import Servers
+from contract.backup.servers import Servers
 from contract.images.image_process import poll
 
 ORDERS = """

@@ -90,6 +90,14 @@ def test_reading_tells_a_program_that_ends_badly(programs: Programs) -> None:
     assert (moved.bytes, moved.broken_by.code) == (3, 9)
 
 
+def test_a_program_that_takes_too_long_is_ended_with_what_it_said(programs: Programs) -> None:
+    began = time.monotonic()
+    finished = programs.run(_sh("echo retrying >&2; sleep 60"), seconds=0.5)
+    assert finished.code != 0
+    assert finished.errors == "retrying"
+    assert time.monotonic() - began < 10
+
+
 def test_a_missing_program_is_told(programs: Programs) -> None:
     with pytest.raises(BackupError, match="the program no-such-program is missing"):
         programs.run(Command(("no-such-program",)))
