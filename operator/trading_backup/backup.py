@@ -1,7 +1,6 @@
 """The command `backup`: dump, read back, publish, verify, then retention."""
 
 import logging
-from collections.abc import Mapping
 from typing import Any
 
 from trading_backup.answer import Outcome, spell
@@ -130,10 +129,10 @@ def _verify_and_retain(tools: Tools, store: SetStore, manifest: Manifest) -> Out
         tools.progress.enter("Retention")
         sets = _retain(tools, store)
     except BackupError as error:
-        details = _describe(tools, manifest, published(store.read_sets()))
-        return Outcome(error.reason, f"set {manifest.set} is published, but: {error}", details)
-    message = f"set {manifest.set} is published and verified"
-    return Outcome(Reason.SUCCEEDED, message, _describe(tools, manifest, sets))
+        message = f"set {manifest.set} is published, but: {error}"
+        return Outcome(error.reason, message, _describe(tools, manifest))
+    details = _describe(tools, manifest) | _count(sets)
+    return Outcome(Reason.SUCCEEDED, f"set {manifest.set} is published and verified", details)
 
 
 def _retain(tools: Tools, store: SetStore) -> list[BackupSet]:
@@ -144,15 +143,17 @@ def _retain(tools: Tools, store: SetStore) -> list[BackupSet]:
     return list(decision.kept)
 
 
-def _describe(tools: Tools, manifest: Manifest, sets: list[BackupSet]) -> Mapping[str, Any]:
+def _count(sets: list[BackupSet]) -> dict[str, Any]:
     verified = newest_marked(sets, VERIFIED)
+    return {"sets": len(sets), "newestVerified": verified.id if verified else None}
+
+
+def _describe(tools: Tools, manifest: Manifest) -> dict[str, Any]:
     return {
         "set": manifest.set,
         "mode": manifest.mode,
         "bytes": sum(record.bytes for record in manifest.targets),
         "addedBytes": sum(record.added_bytes for record in manifest.targets),
-        "sets": len(sets),
-        "newestVerified": verified.id if verified else None,
         "dataAsOf": spell(manifest.data_as_of),
         "targets": [describe_target(record) for record in manifest.targets],
         "warnings": list(tools.warnings),

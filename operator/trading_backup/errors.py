@@ -25,9 +25,9 @@ class StoppedError(BackupError):
     """The kubelet asked the pod to stop."""
 
     def __init__(self) -> None:
-        """Say that nothing of this run counts."""
+        """Say what that means for the run."""
         super().__init__(
             Reason.TERMINATED,
             "the pod was told to stop",
-            "nothing of this run counts; the next one begins anew",
+            "a set that is not published by now does not count; the next run begins anew",
         )

@@ -70,10 +70,11 @@ class _Running:
     errors: IO[bytes]
 
     def finished(self, output: bytes = b"") -> Finished:
+        code = self.child.wait()  # first: it writes where this seeks
         self.errors.seek(max(self.errors.seek(0, os.SEEK_END) - _LAST_WORDS, 0))
         words = self.errors.read().decode(errors="replace")
         text = output.decode(errors="replace")
-        return Finished(self.command.name, self.child.wait(), text, words.strip())
+        return Finished(self.command.name, code, text, words.strip())
 
 
 class Programs:
@@ -106,9 +107,10 @@ class Programs:
         with self._started(command, subprocess.DEVNULL, subprocess.PIPE) as running:
             last: deque[bytes] = deque(maxlen=10)
             assert running.child.stdout is not None
-            for line in running.child.stdout:
-                tell(line.decode(errors="replace"))
-                last.append(line)
+            with open(running.child.stdout.fileno(), "rb", closefd=False) as lines:
+                for line in lines:
+                    tell(line.decode(errors="replace"))
+                    last.append(line)
             finished = running.finished(b"".join(last))
         self._stop.check()
         return finished

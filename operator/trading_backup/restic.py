@@ -130,7 +130,14 @@ class Restic:
         options = ["--verify", f"--target={target}"]
         if exactly:
             options += ["--delete", f"--exclude={_OF_THE_FILE_SYSTEM}"]
-        self._run("restore", *options, f"{snapshot}:{folder}")
+        finished = self._run_unlocked("restore", *options, f"{snapshot}:{folder}")
+        if finished.code == 1:
+            raise BackupError(
+                Reason.RESTORE_FAILED,
+                f"restic wrote not all of {folder} to {target}: {last_words(finished)}",
+                "give the target as much room as the set needs, and let this pod's user write",
+            )
+        _check(finished)
 
     def measure_folder(self, snapshot: str, folder: str) -> Folder:
         """Count the files below a folder of a snapshot and their bytes."""
@@ -147,7 +154,7 @@ class Restic:
 
     def check(self, read_data: str) -> None:
         """Check the repository's structure and read a part of its data."""
-        subset = [] if float_percent(read_data) == 0 else [f"--read-data-subset={read_data}"]
+        subset = [] if _read_percent(read_data) == 0 else [f"--read-data-subset={read_data}"]
         finished = self._run_unlocked("check", *subset)
         if "contains errors" in finished.errors:
             raise BackupError(
@@ -262,7 +269,7 @@ def _is_below(path: str, folder: str) -> bool:
     return path.startswith(f"{folder.rstrip('/')}/")
 
 
-def float_percent(read_data: str) -> float | None:
+def _read_percent(read_data: str) -> float | None:
     """Return the number before %, None for a size or a part."""
     return float(read_data[:-1]) if read_data.endswith("%") else None
 

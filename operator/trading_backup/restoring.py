@@ -99,7 +99,7 @@ def _check_all(tools: Tools, restorations: Sequence[Restoration], in_place: bool
 
 def _restore_all(tools: Tools, restorations: Sequence[Restoration], in_place: bool) -> None:
     names = tuple(restoration.target.name for restoration in restorations)
-    expected = {name.record.name: name.record.seconds for name in restorations}
+    expected = {each.record.name: each.record.seconds for each in restorations}
     tools.progress.enter_targets("Restoring", names, expected)
     for restoration in restorations:
         restoration.engine.restore(restoration.chain, in_place)
