@@ -98,7 +98,7 @@ class _Server(ThreadingHTTPServer):
             self.socket.setsockopt(IPPROTO_IPV6, IPV6_V6ONLY, 0)
         # Not HTTPServer's: it asks the name service for the host's own name.
         TCPServer.server_bind(self)
-        self.server_name, self.server_port = self.server_address[:2]
+        self.server_name, self.server_port = "", self.socket.getsockname()[1]
 
 
 def serve_progress(progress: Progress, port: int) -> ThreadingHTTPServer | None:

@@ -1,8 +1,9 @@
 """Facts of the source beside those of what was restored."""
 
 from trading_backup.facts import compare_facts
+from trading_backup.manifest import Facts
 
-SOURCE = {"public.orders": {"rows": 12, "newest": "2026-11-30"}, "public.fills": {"rows": 0}}
+SOURCE: Facts = {"public.orders": {"rows": 12, "newest": "2026-11-30"}, "public.fills": {"rows": 0}}
 
 
 def test_equal_data_have_equal_facts() -> None:
@@ -16,7 +17,7 @@ def test_equal_data_have_equal_facts() -> None:
 
 
 def test_a_lost_row_a_lost_table_and_a_changed_value_are_differences() -> None:
-    found = {"public.orders": {"rows": 11, "newest": "2026-11-29"}}
+    found: Facts = {"public.orders": {"rows": 11, "newest": "2026-11-29"}}
     compared = compare_facts("db", SOURCE, found)
     assert [(fact.expected, fact.found) for fact in compared if not fact.equal] == [
         ("12", "11"),
