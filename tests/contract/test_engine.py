@@ -8,10 +8,17 @@ from typing import Any
 import pytest
 
 import trading_operator
+from trading_operator.api.backup_parts import Method
 from trading_operator.api.datastore import Datastore, EngineName
 from trading_operator.api.errors import InvalidSpecError
 from trading_operator.engines import ENGINES
-from trading_operator.engines.base import Endpoint, OperandSettings, default_version, image_of
+from trading_operator.engines.base import (
+    Endpoint,
+    OperandSettings,
+    Throwaway,
+    default_version,
+    image_of,
+)
 from trading_operator.manifests.pod import Container, SecretFile
 
 PASSWORD = SecretFile("store/password", "secret", "password")
@@ -110,6 +117,34 @@ def test_the_password_is_read_from_its_file_and_is_no_argument_or_variable(
     assert PASSWORD.mounted_at in values
     assert all("valueFrom" not in variable for variable in container.env)
     assert "{password}" not in shlex.join((*container.command, *container.args))
+
+
+@pytest.mark.parametrize("method", list(Method))
+@each_engine
+def test_a_throw_away_server_waits_for_its_data_and_listens_to_its_pod_alone(
+    name: EngineName, method: Method
+) -> None:
+    server = Throwaway(20001, "/data/.start", method)
+    made = ENGINES[name].build_throwaway(store_of(name), "image:1", PASSWORD, server)
+    assert {"name": "START_FILE", "value": "/data/.start"} in made.env
+    assert made.command[:2] == ("sh", "-c")
+    assert made.command[2].startswith("trap 'exit 143' TERM; until [ -e \"$START_FILE\" ]")
+    arguments = shlex.join(made.args)
+    assert "20001" in arguments
+    assert "127.0.0.1" in arguments
+    assert made.probes == made.ports == {}
+    values = [variable["value"] for variable in made.env if "value" in variable]
+    assert PASSWORD.mounted_at in values
+
+
+@each_engine
+def test_a_backup_is_told_how_to_reach_it_and_no_password(name: EngineName) -> None:
+    engine, store = ENGINES[name], store_of(name)
+    engine.check_backup(store, Method.LOGICAL, incremental=True, path="targets[0]")
+    told = engine.describe_target(store, Method.LOGICAL)
+    assert not any("password" in value.lower() for value in told.values())
+    place = engine.throwaway_path(Method.LOGICAL)
+    assert place is None or not place.startswith("/")
 
 
 @each_engine

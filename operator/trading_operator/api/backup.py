@@ -130,6 +130,13 @@ class BackupSpec(Model):
                 fieldPath=".deadline",
             ),
             rule(
+                "!has(self.destination.s3) || !has(self.deadline) || "
+                "duration(self.deadline) >= duration('1h')",
+                "with a bucket deadline must be at least 1h: a run may wait half an hour for the "
+                "lock of one that was killed",
+                fieldPath=".deadline",
+            ),
+            rule(
                 "!has(self.assertions) || !has(self.targets) || size(self.targets) == 0 || "
                 "[self.targets.map(t, t.name)].all(names, "
                 "!self.assertions.exists(a, !(a.target in names)))",
@@ -155,7 +162,7 @@ def printer_columns() -> list[dict[str, Any]]:
         {"name": "System", "type": "string", "jsonPath": ".spec.system"},
         {"name": "LastSuccess", "type": "date", "jsonPath": ".status.lastSuccess"},
         {"name": "Size", "type": "string", "jsonPath": ".status.size"},
-        {"name": "Verified", "type": "string", "jsonPath": ".status.verified"},
+        {"name": "Verified", "type": "date", "jsonPath": ".status.lastVerifiedRestore.at"},
         # A time to come: `date` would print <invalid>.
         {"name": "NextRun", "type": "string", "jsonPath": ".status.nextRun"},
         {"name": "Age", "type": "date", "jsonPath": ".metadata.creationTimestamp"},

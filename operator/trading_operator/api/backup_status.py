@@ -37,14 +37,6 @@ class Outcome(StrEnum):
     FAILED = "Failed"
 
 
-class Verified(StrEnum):
-    """How far the newest set is proven."""
-
-    NO = "No"
-    READ = "Read"
-    RESTORED = "Restored"
-
-
 class Run(Model):
     """One run."""
 
@@ -137,10 +129,11 @@ class BackupStatus(Model):
     size: Annotated[str, Field(max_length=32)] | None = Field(
         None, description="Size of the newest set, before compression."
     )
-    verified: Verified = Field(
-        Verified.NO,
-        description="How far the newest set is proven: No, Read (all that was written was read "
-        "again) or Restored (a drill restored it, and the data were the same).",
+    scheduled_since: Moment | None = Field(
+        None,
+        description="Since when the schedules are in force as they are (RFC 3339, UTC): what "
+        "should have begun before is no missed run.",
+        json_schema_extra=_TIME,
     )
     next_run: Moment | None = Field(
         None, description="When the next backup is due (RFC 3339, UTC); absent when none is."

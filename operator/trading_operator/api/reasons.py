@@ -76,6 +76,27 @@ CHANGE_FAILED = "ChangeFailed"
 BACKUP_SKIPPED = "BackupSkipped"
 COMMAND_REFUSED = "CommandRefused"
 
+# A Backup: condition types of its own, and how it goes.
+SUCCEEDED = "Succeeded"  # the newest run went well
+RESTORE_PROVEN = "RestoreProven"  # the newest drill restored what had been backed up
+OBJECTIVES_MET = "ObjectivesMet"  # a loss costs no more than the objectives say
+BACKUPS_TAKEN = "BackupsTaken"
+BACKUP_RUNNING = "BackupRunning"
+BACKUP_SUCCEEDED = "BackupSucceeded"
+BACKUP_FAILED = "BackupFailed"
+BACKUP_MISSED = "BackupMissed"
+NO_BACKUP_YET = "NoBackupYet"
+NO_ANSWER = "NoAnswerOfThePod"
+DRILL_SUCCEEDED = "DrillSucceeded"
+DRILL_FAILED = "DrillFailed"
+NO_DRILL_YET = "NoDrillYet"
+WITHIN_OBJECTIVES = "WithinObjectives"
+BACKUP_TOO_OLD = "BackupTooOld"
+RESTORE_TOO_SLOW = "RestoreTooSlow"
+SUSPENDED = "Suspended"
+SYSTEM_NOT_FOUND = "SystemNotFound"
+WAITING_FOR_TARGET = "WaitingForTarget"
+
 # It is switched off, or on its way there.
 HIBERNATED = "Hibernated"
 STOPPING = "Stopping"

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Protocol
 
+from trading_operator.api.backup_parts import Method
 from trading_operator.api.datastore import Datastore, EngineName
 from trading_operator.api.errors import InvalidSpecError
 from trading_operator.manifests.metadata import Manifest
@@ -20,6 +21,7 @@ class OperandSettings:
     operator_namespace: str = ""  # "" outside of a cluster: no policy lets it in
     images: Mapping[EngineName, str] = field(default_factory=dict)  # replace the default version's
     name_servers: NameServers = field(default_factory=NameServers)
+    backup_image: str = ""  # of the program in backup and drill Jobs
 
 
 @dataclass(frozen=True)
@@ -53,6 +55,18 @@ class SecretRequest:
     fields: Mapping[str, str]  # further keys; `{password}` in a value is filled in
 
 
+@dataclass(frozen=True)
+class Throwaway:
+    """A server that a restore drill fills and forgets.
+
+    It waits until `start_file` is there: its data, or the word that it begins empty.
+    """
+
+    port: int
+    start_file: str
+    method: Method  # Physical: its folder is a whole database by then
+
+
 class Engine(Protocol):
     """One database engine. Nothing else in the operator knows engines by name."""
 
@@ -81,11 +95,31 @@ class Engine(Protocol):
     def build_container(self, store: Datastore, image: str, password: SecretFile) -> Container:
         """Build the container: arguments, environment, probes."""
 
+    def check_backup(self, store: Datastore, method: Method, incremental: bool, path: str) -> None:
+        """Raise InvalidSpecError when `store` cannot be backed up in this way."""
+
+    def describe_target(self, store: Datastore, method: Method) -> Mapping[str, str]:
+        """Return what a backup program must know beside the address, by the job file's names."""
+
+    def throwaway_path(self, method: Method) -> str | None:
+        """Return what of its folder a drill fills before the start; None when it fills nothing."""
+
+    def build_throwaway(
+        self, store: Datastore, image: str, password: SecretFile, server: Throwaway
+    ) -> Container:
+        """Build the container of a server for a restore drill, without probes."""
+
     def connection(self, store: Datastore, endpoint: Endpoint) -> Mapping[str, str]:
         """Return what a dependant needs, by the suffix of its variable; never a password."""
 
     def uri(self, store: Datastore, endpoint: Endpoint) -> str:
         """Return the address with `{password}` where the password belongs."""
+
+
+# The first process of a container hears of its end only when it listens.
+WAIT_FOR_START = (
+    "trap 'exit 143' TERM; until [ -e \"$START_FILE\" ]; do sleep 0.2; done; trap - TERM; "
+)
 
 
 def image_of(engine: Engine, store: Datastore, operand: OperandSettings, path: str) -> str:

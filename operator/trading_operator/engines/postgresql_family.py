@@ -2,13 +2,22 @@
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from decimal import Decimal
 
+from trading_operator.api.backup_parts import Method
 from trading_operator.api.datastore import Datastore, EngineName
 from trading_operator.api.errors import InvalidSpecError
-from trading_operator.engines.base import Endpoint, ImageContract, memory_limit, refuse_parameters
+from trading_operator.engines.base import (
+    WAIT_FOR_START,
+    Endpoint,
+    ImageContract,
+    Throwaway,
+    memory_limit,
+    refuse_parameters,
+    version_of,
+)
 from trading_operator.manifests.metadata import Manifest
 from trading_operator.manifests.pod import Container, SecretFile
 from trading_operator.manifests.probe import Timing, build_exec_probe, parse_timing
@@ -16,6 +25,13 @@ from trading_operator.manifests.quantity import build_resources
 
 _PRELOAD = "shared_preload_libraries"
 _DATA_PATH = "/var/lib/postgresql/data"
+_DATA_NAME = "pgdata"
+_DATA_FOLDER = f"{_DATA_PATH}/{_DATA_NAME}"
+_MAKE_DATABASE = ("docker-entrypoint.sh", "postgres")
+# It must not write into the archive of the server whose data it has.
+_QUIET = ("archive_mode=off",)
+_SUMMARIES = "summarize_wal"
+_INCREMENTAL_SINCE = 17
 _RESERVED = {
     "listen_addresses": "remove it; the NetworkPolicy decides who may connect",
     "port": "set the datastore's port instead",
@@ -54,6 +70,7 @@ class PostgreSQLFamily:
     name: EngineName
     images: Mapping[str, str]
     preload: tuple[str, ...] = ()
+    quiet: tuple[str, ...] = ()  # settings with which a restored server does nothing by itself
     port: int = 5432
     contract: ImageContract = _CONTRACT
 
@@ -96,6 +113,52 @@ class PostgreSQLFamily:
             probes=self._probes(store),
         )
 
+    def check_backup(self, store: Datastore, method: Method, incremental: bool, path: str) -> None:
+        """Raise InvalidSpecError when `store` cannot be backed up in this way."""
+        if method is not Method.PHYSICAL or not incremental:
+            return
+        major = int(version_of(self, store).partition(".")[0])
+        if major < _INCREMENTAL_SINCE:
+            raise InvalidSpecError(
+                f"{path}.method",
+                f"{store.name} is of version {major}, and copies what changed from "
+                f"{_INCREMENTAL_SINCE} on",
+                "use Logical, or remove schedule.incremental",
+            )
+        if store.parameters.get(_SUMMARIES) not in ("on", "true", "yes", "1"):
+            raise InvalidSpecError(
+                f"{path}.method",
+                f"{store.name} does not note what changes",
+                f"set its parameter {_SUMMARIES}: on in the trading system, or use Logical",
+            )
+
+    def describe_target(self, store: Datastore, method: Method) -> Mapping[str, str]:
+        """Return what a backup program must know beside the address, by the job file's names."""
+        return {"method": method.value, "user": store.username, "database": store.database}
+
+    def throwaway_path(self, method: Method) -> str | None:
+        """Return what of its folder a drill fills before the start; None when it fills nothing."""
+        return _DATA_NAME if method is Method.PHYSICAL else None
+
+    def build_throwaway(
+        self, store: Datastore, image: str, password: SecretFile, server: Throwaway
+    ) -> Container:
+        """Build the container of a server for a restore drill, without probes."""
+        container = self.build_container(store, image, password)
+        changed = (f"port={server.port}", "listen_addresses=127.0.0.1", *_QUIET, *self.quiet)
+        settings = (*container.args, *(word for each in changed for word in ("-c", each)))
+        # A restored folder is a database already: nobody has to make one.
+        restored = server.method is Method.PHYSICAL
+        program = ("postgres", "-D", _DATA_FOLDER) if restored else _MAKE_DATABASE
+        return replace(
+            container,
+            command=("sh", "-c", f'{WAIT_FOR_START}exec "$@"', "drill"),
+            args=(*program, *settings),
+            env=(*container.env, {"name": "START_FILE", "value": server.start_file}),
+            ports={},
+            probes={},
+        )
+
     def connection(self, store: Datastore, endpoint: Endpoint) -> Mapping[str, str]:
         """Return what a dependant needs, by the suffix of its variable; never a password."""
         return {
@@ -129,7 +192,7 @@ class PostgreSQLFamily:
             "POSTGRES_DB": store.database,
             "POSTGRES_PASSWORD_FILE": password.mounted_at,
             # A folder of its own: the root of a volume may hold lost+found.
-            "PGDATA": f"{_DATA_PATH}/pgdata",
+            "PGDATA": _DATA_FOLDER,
             # The settings are those of the spec, not of a tuner that guesses.
             "NO_TS_TUNE": "true",
         }

@@ -2,13 +2,21 @@
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from decimal import Decimal
 
+from trading_operator.api.backup_parts import Method
 from trading_operator.api.datastore import Datastore, EngineName
 from trading_operator.api.errors import InvalidSpecError
-from trading_operator.engines.base import Endpoint, ImageContract, memory_limit, refuse_parameters
+from trading_operator.engines.base import (
+    WAIT_FOR_START,
+    Endpoint,
+    ImageContract,
+    Throwaway,
+    memory_limit,
+    refuse_parameters,
+)
 from trading_operator.manifests.metadata import Manifest
 from trading_operator.manifests.pod import Container, SecretFile
 from trading_operator.manifests.probe import Timing, build_exec_probe, parse_timing
@@ -93,11 +101,45 @@ class Redis:
         return Container(
             image=image,
             command=("sh", "-c", _START, "redis"),
-            args=tuple(f"{name} {value}" for name, value in sorted(self._settings(store).items())),
+            args=_lines(self._settings(store)),
             env=({"name": "PASSWORD_FILE", "value": password.mounted_at},),
             ports={"redis": self.port},
             resources=build_resources(store.resources),
             probes=self._probes(store),
+        )
+
+    def check_backup(self, store: Datastore, method: Method, incremental: bool, path: str) -> None:
+        """Raise InvalidSpecError when `store` cannot be backed up in this way."""
+        if method is Method.PHYSICAL:
+            raise InvalidSpecError(
+                f"{path}.method",
+                f"{store.name} is a Redis, which is dumped as a whole",
+                "remove method, or use Logical",
+            )
+
+    def describe_target(self, store: Datastore, method: Method) -> Mapping[str, str]:
+        """Return what a backup program must know beside the address, by the job file's names."""
+        return {}
+
+    def throwaway_path(self, method: Method) -> str | None:
+        """Return what of its folder a drill fills before the start; None when it fills nothing."""
+        return "dump.rdb"
+
+    def build_throwaway(
+        self, store: Datastore, image: str, password: SecretFile, server: Throwaway
+    ) -> Container:
+        """Build the container of a server for a restore drill, without probes."""
+        container = self.build_container(store, image, password)
+        # It reads the dump beside it once and writes nothing: with a log it would begin empty.
+        never_saved = {"appendonly": "no", "save": '""', "bind": "127.0.0.1"}
+        settings = self._settings(store) | never_saved | {"port": str(server.port)}
+        return replace(
+            container,
+            command=("sh", "-c", f"{WAIT_FOR_START}\n{_START}", "redis"),
+            args=_lines(settings),
+            env=(*container.env, {"name": "START_FILE", "value": server.start_file}),
+            ports={},
+            probes={},
         )
 
     def connection(self, store: Datastore, endpoint: Endpoint) -> Mapping[str, str]:
@@ -126,6 +168,10 @@ class Redis:
             "livenessProbe": build_exec_probe(alive, _LIVENESS),
             "startupProbe": build_exec_probe(ready, _STARTUP),
         }
+
+
+def _lines(settings: Mapping[str, str]) -> tuple[str, ...]:
+    return tuple(f"{name} {value}" for name, value in sorted(settings.items()))
 
 
 def parse_memory(text: str) -> Decimal | None:

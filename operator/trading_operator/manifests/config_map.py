@@ -27,7 +27,11 @@ def build_mutable_config_map(owner: Owner, name: str, files: Mapping[str, str]) 
     }
 
 
-def build_config_map(owner: Owner, config: str, files: Mapping[str, str]) -> Manifest:
-    """Build the ConfigMap of one config."""
-    name = config_map_name(owner, config, files)
-    return {**build_mutable_config_map(owner, name, files), "immutable": True}
+def build_config_map(
+    owner: Owner, config: str, files: Mapping[str, str], labels: dict[str, str] | None = None
+) -> Manifest:
+    """Build the ConfigMap of one config; the labels are a system's unless others are given."""
+    manifest = build_mutable_config_map(owner, config_map_name(owner, config, files), files)
+    if labels is not None:
+        manifest["metadata"]["labels"] = labels
+    return {**manifest, "immutable": True}

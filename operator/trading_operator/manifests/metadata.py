@@ -18,6 +18,8 @@ VERSION = "app.kubernetes.io/version"
 OWNER_KIND = "tradingoperator.io/owner-kind"  # of children whose owner is no trading system
 ROLE = "tradingoperator.io/role"  # of pods that are no component
 JOB_ROLE = "job"  # a system's own Jobs: backups, training, drills
+RUN = "tradingoperator.io/run"  # of a Job and its pods: what it does
+REQUEST = "tradingoperator.io/request"  # of a Job that was asked for once: by whom, as a digest
 OPERATOR_ROLE = "operator"  # the chart labels the operator's pods so
 
 OPERATOR_NAME = "trading-operator"
@@ -87,6 +89,11 @@ def build_labels_within(system: str, owner: Owner) -> dict[str, str]:
         MANAGED_BY: OPERATOR_NAME,
         OWNER_KIND: owner.kind,
     }
+
+
+def build_own_selector(owner: Owner) -> dict[str, str]:
+    """Build the labels that select all pods of a resource which serves a trading system."""
+    return {INSTANCE: owner.name, OWNER_KIND: owner.kind, MANAGED_BY: OPERATOR_NAME}
 
 
 def owner_of_labels(labels: Mapping[str, str]) -> tuple[str, str] | None:

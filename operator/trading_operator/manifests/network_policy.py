@@ -97,21 +97,26 @@ def default_deny_name(owner: Owner) -> str:
 def build_default_deny(owner: Owner, servers: NameServers) -> Manifest:
     """Build the policy that leaves a system's pods nothing but name resolution."""
     name = default_deny_name(owner)
-    ports = [
-        {"protocol": protocol, "port": port}
-        for port in servers.ports
-        for protocol in ("UDP", "TCP")
-    ]
-    peers = list(_name_server_peers(servers))
     return {
         **_build_frame(build_metadata(owner, name, build_system_labels(owner))),
         "spec": {
             "podSelector": {"matchLabels": build_system_selector(owner)},
             "policyTypes": ["Ingress", "Egress"],
             "ingress": [],  # said, or what somebody adds would be nobody's business
-            "egress": [{"to": peers, "ports": ports} if peers else {"ports": ports}],
+            "egress": [build_name_resolution(servers)],
         },
     }
+
+
+def build_name_resolution(servers: NameServers) -> Manifest:
+    """Build the rule that lets pods ask for names."""
+    ports = [
+        {"protocol": protocol, "port": port}
+        for port in servers.ports
+        for protocol in ("UDP", "TCP")
+    ]
+    peers = list(_name_server_peers(servers))
+    return {"to": peers, "ports": ports} if peers else {"ports": ports}
 
 
 def build_component_policy(
@@ -122,6 +127,24 @@ def build_component_policy(
         **_build_frame(build_metadata(part.owner, part.name, build_part_labels(part))),
         "spec": {
             "podSelector": {"matchLabels": build_selector(part.owner, part.component)},
+            "policyTypes": ["Ingress", "Egress"],
+            "ingress": list(ingress),
+            "egress": list(egress),
+        },
+    }
+
+
+def build_job_policy(
+    metadata: Manifest,
+    selector: Mapping[str, str],
+    ingress: Sequence[Manifest],
+    egress: Sequence[Manifest],
+) -> Manifest:
+    """Build the policy of Jobs' pods."""
+    return {
+        **_build_frame(metadata),
+        "spec": {
+            "podSelector": {"matchLabels": dict(selector)},
             "policyTypes": ["Ingress", "Egress"],
             "ingress": list(ingress),
             "egress": list(egress),

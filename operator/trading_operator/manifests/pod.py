@@ -1,6 +1,6 @@
 """Pod templates under the restricted Pod Security profile."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from trading_operator.manifests.metadata import (
@@ -50,7 +50,7 @@ class Mount:
 
 @dataclass(frozen=True)
 class Container:
-    """The one container of a component's pod."""
+    """One container of a pod."""
 
     image: str
     command: tuple[str, ...] = ()
@@ -63,8 +63,19 @@ class Container:
 
 
 @dataclass(frozen=True)
+class Sidecar:
+    """A container that runs beside the main one, and ends when that one does."""
+
+    name: str
+    container: Container
+    user: int
+    group: int
+    mounts: tuple[Mount, ...] = ()
+
+
+@dataclass(frozen=True)
 class Pod:
-    """What differs between the pods of components."""
+    """What differs between pods."""
 
     container: Container
     user: int
@@ -74,6 +85,7 @@ class Pod:
     secret_files: tuple[SecretFile, ...] = ()
     pull_secrets: tuple[str, ...] = ()
     placement: Placement = field(default_factory=Placement)
+    sidecars: tuple[Sidecar, ...] = ()
 
 
 def build_scratch_mount(name: str, path: str, memory: bool = False) -> Mount:
@@ -97,17 +109,7 @@ def build_claim_mount(name: str, path: str, claim: str, read_only: bool) -> Moun
 
 def build_pod_template(part: Part, pod: Pod, revision: str) -> Manifest:
     """Build the template; it changes only when the component's own revision does."""
-    mounts = _all_mounts(pod)
-    spec: Manifest = {
-        "containers": [_build_container(pod.container, mounts)],
-        "securityContext": _build_pod_security(pod),
-        "automountServiceAccountToken": False,
-        "enableServiceLinks": False,
-        "terminationGracePeriodSeconds": pod.grace_seconds,
-        "volumes": _unique_volumes(mounts),
-    }
-    if pod.pull_secrets:
-        spec["imagePullSecrets"] = [{"name": name} for name in pod.pull_secrets]
+    spec = build_pod_spec(pod)
     spec |= build_placement(part.owner, build_selector(part.owner, part.component), pod.placement)
     metadata = {
         "labels": {**build_part_labels(part), **build_placement_labels(pod.placement)},
@@ -116,9 +118,38 @@ def build_pod_template(part: Part, pod: Pod, revision: str) -> Manifest:
     return {"metadata": metadata, "spec": spec}
 
 
-def _all_mounts(pod: Pod) -> tuple[Mount, ...]:
-    mounts = (*pod.mounts, build_scratch_mount("tmp", TMP_PATH))
-    return (*mounts, _build_secrets_mount(pod.secret_files)) if pod.secret_files else mounts
+def build_pod_spec(pod: Pod) -> Manifest:
+    """Build the spec of a pod, but for where it runs."""
+    common = _common_mounts(pod)
+    mounts = (*pod.mounts, *common)
+    sidecars = [_build_sidecar(each, common) for each in pod.sidecars]
+    beside = (mount for sidecar in pod.sidecars for mount in sidecar.mounts)
+    spec: Manifest = {
+        "containers": [_build_container(CONTAINER_NAME, pod.container, mounts)],
+        "securityContext": _build_pod_security(pod),
+        "automountServiceAccountToken": False,
+        "enableServiceLinks": False,
+        "terminationGracePeriodSeconds": pod.grace_seconds,
+        "volumes": _unique_volumes((*mounts, *beside)),
+    }
+    if sidecars:
+        spec["initContainers"] = sidecars
+    if pod.pull_secrets:
+        spec["imagePullSecrets"] = [{"name": name} for name in pod.pull_secrets]
+    return spec
+
+
+def _common_mounts(pod: Pod) -> tuple[Mount, ...]:
+    tmp = build_scratch_mount("tmp", TMP_PATH)
+    return (tmp, _build_secrets_mount(pod.secret_files)) if pod.secret_files else (tmp,)
+
+
+def _build_sidecar(sidecar: Sidecar, common: tuple[Mount, ...]) -> Manifest:
+    manifest = _build_container(sidecar.name, sidecar.container, (*sidecar.mounts, *common))
+    user = {"runAsUser": sidecar.user, "runAsGroup": sidecar.group}
+    security = {**manifest["securityContext"], **user}
+    # An init container that is restarted runs beside the others, and its end is not waited for.
+    return {**manifest, "securityContext": security, "restartPolicy": "Always"}
 
 
 def _build_secrets_mount(files: tuple[SecretFile, ...]) -> Mount:
@@ -133,15 +164,15 @@ def _build_secret_source(file: SecretFile) -> Manifest:
     return {"secret": source | {"optional": True} if file.optional else source}
 
 
-def _unique_volumes(mounts: tuple[Mount, ...]) -> list[Manifest]:
+def _unique_volumes(mounts: Iterable[Mount]) -> list[Manifest]:
     # A volume claim template is mounted by name alone: the StatefulSet brings its source.
     by_name = {mount.volume["name"]: mount.volume for mount in mounts if len(mount.volume) > 1}
     return list(by_name.values())
 
 
-def _build_container(container: Container, mounts: tuple[Mount, ...]) -> Manifest:
+def _build_container(name: str, container: Container, mounts: tuple[Mount, ...]) -> Manifest:
     manifest: Manifest = {
-        "name": CONTAINER_NAME,
+        "name": name,
         "image": container.image,
         "imagePullPolicy": container.pull_policy or _default_pull_policy(container.image),
         "command": list(container.command),

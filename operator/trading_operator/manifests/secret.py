@@ -2,6 +2,7 @@
 
 from trading_operator.manifests.metadata import (
     Manifest,
+    Owner,
     Part,
     build_ownerless_metadata,
     build_part_labels,
@@ -10,11 +11,16 @@ from trading_operator.manifests.volume_claim import CLAIM_KIND
 
 
 def build_secret_frame(part: Part, name: str) -> Manifest:
+    """Build the frame of a component's Secret."""
+    return build_labelled_secret(part.owner, name, build_part_labels(part))
+
+
+def build_labelled_secret(owner: Owner, name: str, labels: dict[str, str]) -> Manifest:
     """Build a Secret without data; who owns it is known once the claim that it opens is there."""
     return {
         "apiVersion": "v1",
         "kind": "Secret",
-        "metadata": build_ownerless_metadata(part.owner, name, build_part_labels(part)),
+        "metadata": build_ownerless_metadata(owner, name, labels),
         "type": "Opaque",
     }
 

@@ -6,8 +6,7 @@ from typing import Any
 
 from trading_operator.api import reasons
 from trading_operator.api.trading_system import ComponentState
-from trading_operator.observe.trading_system import Status, judged_status
-from trading_operator.observe.verdict import Verdict
+from trading_operator.observe.verdict import Status, Verdict, judged_status
 from trading_operator.plan.gating import format_time
 from trading_operator.plan.types import Block, Owner
 

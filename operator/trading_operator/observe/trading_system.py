@@ -5,7 +5,6 @@ from datetime import datetime
 from typing import Any
 
 from trading_operator.api import reasons
-from trading_operator.api.common import Condition
 from trading_operator.api.errors import InvalidSpecError
 from trading_operator.api.trading_system import (
     ComponentState,
@@ -18,8 +17,7 @@ from trading_operator.manifests.metadata import ADOPT_ANNOTATION, Owner
 from trading_operator.observe.components import component_lines
 from trading_operator.observe.conditions import Picture, verdicts
 from trading_operator.observe.rollout import dry_run_status, rollout_status
-from trading_operator.observe.verdict import Verdict
-from trading_operator.plan.gating import format_time
+from trading_operator.observe.verdict import Verdict, build_conditions, judged_status
 from trading_operator.plan.readiness import serves
 from trading_operator.plan.types import Applied, Observed
 
@@ -49,7 +47,7 @@ def trading_system_status(
         components_ready=_count(lines),
         trading_state=plan.trading_state and plan.trading_state.told(applied.children),
         components=lines,
-        conditions=_conditions(verdicts(picture), plan.generation, before, now),
+        conditions=build_conditions(verdicts(picture), plan.generation, before, now),
     )
     return status.model_dump(mode="json", by_alias=True, exclude_none=True)
 
@@ -83,19 +81,6 @@ def invalid_status(
     return {**judged_status(owner, found, before, now), "observedGeneration": owner.generation}
 
 
-def judged_status(
-    owner: Owner, found: Sequence[Verdict], previous: Mapping[str, Any], now: datetime
-) -> Status:
-    """Return a status with some conditions judged anew; all else stays as it was."""
-    known = previous.get("conditions") or ()
-    judged = {
-        condition.type: condition.model_dump(mode="json", by_alias=True)
-        for condition in _conditions(found, owner.generation, previous, now)
-    }
-    conditions = {condition["type"]: condition for condition in known} | judged
-    return {**previous, "conditions": list(conditions.values())}
-
-
 def _picture(
     applied: Applied,
     spec: TradingSystemSpec,
@@ -119,26 +104,3 @@ def _picture(
 def _count(lines: Sequence[ComponentStatus]) -> str:
     ready = sum(line.state is ComponentState.READY for line in lines)
     return f"{ready}/{len(lines)}"
-
-
-def _conditions(
-    found: Sequence[Verdict], generation: int, previous: Mapping[str, Any], now: datetime
-) -> list[Condition]:
-    before = {condition["type"]: condition for condition in previous.get("conditions") or ()}
-    return [_condition(verdict, generation, before.get(verdict.type), now) for verdict in found]
-
-
-def _condition(
-    verdict: Verdict, generation: int, before: Mapping[str, Any] | None, now: datetime
-) -> Condition:
-    status = "True" if verdict.holds else "False"
-    unchanged = before is not None and before["status"] == status
-    since = before["lastTransitionTime"] if before is not None and unchanged else format_time(now)
-    return Condition(
-        type=verdict.type,
-        status=status,
-        observed_generation=generation,
-        last_transition_time=since,
-        reason=verdict.reason,
-        message=verdict.message,
-    )

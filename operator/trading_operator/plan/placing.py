@@ -57,6 +57,14 @@ def node_group(spec: TradingSystemSpec, service: Service) -> str | None:
     return min(group, default=None)
 
 
+def volume_group(spec: TradingSystemSpec, volume: SharedVolume) -> str | None:
+    """Return the name of the group of pods that share a node because of a volume, or None."""
+    if volume.access_mode is not AccessMode.READ_WRITE_ONCE:
+        return None
+    users = (each for each in spec.services if any(m.name == volume.name for m in each.volumes))
+    return next((node_group(spec, user) for user in users), None)
+
+
 def holds_volume(spec: TradingSystemSpec, service: Service) -> bool:
     """Tell whether a pod holds a volume that a pod on another node waits for."""
     return any(volume.access_mode in _OF_ONE_NODE for _, volume in _mounted(spec, service))

@@ -11,7 +11,7 @@ from trading_operator.manifests.metadata import Manifest, Owner
 
 DEPLOYMENT = "Deployment"
 STATEFUL_SET = "StatefulSet"
-WORKLOAD_KINDS = (DEPLOYMENT, STATEFUL_SET)  # the kinds that make pods
+WORKLOAD_KINDS = (DEPLOYMENT, STATEFUL_SET)  # the kinds that keep pods up
 STATE_KEY = "trading_state"  # of the ConfigMap that tells services which orders they may send
 
 __all__ = [
@@ -20,6 +20,8 @@ __all__ = [
     "STATE_KEY",
     "WORKLOAD_KINDS",
     "Applied",
+    "AskedBackup",
+    "BackupFacts",
     "Block",
     "Capacity",
     "ComponentDiff",
@@ -28,6 +30,7 @@ __all__ = [
     "Failure",
     "Finding",
     "InvalidSpecError",
+    "JobPodFacts",
     "Manifest",
     "Observed",
     "OperandSettings",
@@ -106,6 +109,15 @@ class PodFacts:
 
 
 @dataclass(frozen=True)
+class JobPodFacts(PodFacts):
+    """What is read of a Job's pod besides."""
+
+    job_uid: str = ""
+    created_at: str = ""
+    said: str = ""  # what its program left behind
+
+
+@dataclass(frozen=True)
 class SecretFacts:
     """What is read of a Secret: its keys, never its values."""
 
@@ -146,11 +158,30 @@ class RolloutFacts:
 
     phase: str = ""
     revision: str = ""
-    since: str = ""
+    asked: str = ""  # revision of the change itself
+    since: str = ""  # when its phase began
     progressed_at: str = ""
     ready: int = 0
     baking_since: str = ""
     handled: Mapping[str, str] = field(default_factory=dict)  # values of commands
+
+
+@dataclass(frozen=True)
+class AskedBackup:
+    """How far a backup is that was asked for: of api.backup_status.Request."""
+
+    outcome: str
+    message: str = ""
+
+
+@dataclass(frozen=True)
+class BackupFacts:
+    """What is read of the Backup that the changes of a system wait for."""
+
+    name: str
+    system: str  # that it is of
+    asked: Mapping[str, AskedBackup] = field(default_factory=dict)  # by who asked, as a digest
+    trouble: str = ""  # why it takes no backups now
 
 
 @dataclass(frozen=True)
@@ -192,6 +223,7 @@ class Observed:
     opened: Mapping[str, str] = field(default_factory=dict)  # component -> uid of its claim
     rollout: RolloutFacts = RolloutFacts()
     capacity: Capacity | None = None  # None: it was not looked at
+    backup: BackupFacts | None = None  # that rollout.backupBefore names; None: there is none
 
 
 @dataclass(frozen=True)

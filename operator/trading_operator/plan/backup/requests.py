@@ -1,0 +1,35 @@
+"""Runs that are asked for once: without a schedule, by a command, or before a change."""
+
+from collections.abc import Iterator
+
+from trading_operator.manifests.digest import digest_of
+from trading_operator.plan.backup.case import Case, Wish
+
+RUN_NOW = "run-now"
+ONCE = "once"
+
+
+def plan_requests(case: Case) -> tuple[str, ...]:
+    """Return who asks for a run and has none yet, each as a digest."""
+    known = {each.id for each in case.before.requests} | {each.request for each in case.jobs}
+    return tuple(each for each in dict.fromkeys(_requests(case)) if each not in known)
+
+
+def request_of(uid: str, wish: Wish) -> str:
+    """Return the digest by which a change asks for its backup: the same until it is another one."""
+    return digest_of(["change", uid, wish.revision, wish.since, wish.retried])
+
+
+def command_request(value: str) -> str:
+    """Return the digest by which a command asks for a run."""
+    return digest_of(["command", value])
+
+
+def _requests(case: Case) -> Iterator[str]:
+    if case.spec.schedule is None and not case.spec.suspend:
+        yield ONCE
+    command = case.owner.commands.get(RUN_NOW, "")
+    if command:
+        yield command_request(command)
+    if case.wish is not None and case.source is not None:
+        yield request_of(case.source.owner.uid, case.wish)
