@@ -40,6 +40,7 @@ def build_operand_settings(settings: Settings) -> OperandSettings:
             labels=settings.name_server_labels,
             ports=settings.name_server_ports,
         ),
+        backup_image=settings.image_backup,
     )
 
 

@@ -70,9 +70,10 @@ class Metrics:
         self._add_requests()
         self._add_replica()
         self._add_systems()
+        self._add_backups()
 
     def _add_passes(self) -> None:
-        self.reconciles = self._count("reconcile", "Passes over a system by result.", "result")
+        self.reconciles = self._count("reconcile", "Passes over a resource by result.", "result")
         self.reconcile_seconds = self._time(
             "reconcile_duration_seconds", "Time that a pass took.", _PASS_SECONDS
         )
@@ -83,7 +84,7 @@ class Metrics:
             "reason",
         )
         self.queue_depth = self._gauge(
-            "queue_depth", "Systems that wait for a pass of this replica; 0 unless it leads."
+            "queue_depth", "Resources that wait for a pass of this replica; 0 unless it leads."
         )
         self.queue_oldest = self._gauge(
             "queue_oldest_seconds", "How long the first of them has waited."
@@ -145,6 +146,27 @@ class Metrics:
             "1 for each trading system that its spec hibernates; told by the leader alone.",
             *("namespace", "name"),
         )
+
+    def _add_backups(self) -> None:
+        told = "told by the leader alone, for the first 2000 Backups by namespace and name."
+        self.backups = self._gauge("backups", "Backups that are known.")
+        self.backup_condition = self._read_gauge(
+            "backup_condition",
+            "1 for the status that a condition of a Backup has, 0 for the two others; " + told,
+            *("namespace", "name", "type", "status"),
+        )
+        gauges = {
+            "last_success_timestamp_seconds": "When the newest set was published",
+            "last_verified_restore_timestamp_seconds": "When the last drill ended that went well",
+            "size_bytes": "Size of the newest set, before compression",
+            "rpo_seconds": "Time between the data of the two newest sets",
+            "rto_seconds": "Time that the last verified restore took",
+            "missed_runs": "Scheduled runs that never began",
+        }
+        self.backup_numbers = {
+            name: self._read_gauge(f"backup_{name}", f"{meaning}; {told}", "namespace", "name")
+            for name, meaning in gauges.items()
+        }
 
     def _describe(self, name: str, kind: str, meaning: str, labels: tuple[str, ...]) -> Described:
         suffix = "_total" if kind == "counter" else ""

@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 from pydantic import Field, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from trading_operator import __version__
 from trading_operator.kube.service_account import FOLDER
 
 
@@ -46,6 +47,10 @@ class Settings(BaseSettings):
     image_postgresql: str | None = Field(None, description="Image of PostgreSQL datastores.")
     image_timescaledb: str | None = Field(None, description="Image of TimescaleDB datastores.")
     image_redis: str | None = Field(None, description="Image of Redis datastores.")
+    image_backup: str = Field(
+        f"trading-backup:{__version__}",
+        description="Image of the program in the Jobs of Backups.",
+    )
 
     @property
     def lease_namespace(self) -> str:

@@ -19,6 +19,7 @@ BUSY_SECONDS = 10.0
 COLLECTED_SECONDS = 120.0
 RELEASED = {"metadata": {"finalizers": None}}
 TRADING_SYSTEMS = "apis/tradingoperator.io/v1alpha1/tradingsystems"
+BACKUPS = "apis/tradingoperator.io/v1alpha1/backups"
 RESTRICTED = {
     "pod-security.kubernetes.io/enforce": "restricted",
     "pod-security.kubernetes.io/enforce-version": "latest",
@@ -31,6 +32,9 @@ KINDS = {
     "persistentvolumeclaims": "api/v1/persistentvolumeclaims",
     "serviceaccounts": "api/v1/serviceaccounts",
     "resourcequotas": "api/v1/resourcequotas",
+    "cronjobs": "apis/batch/v1/cronjobs",
+    "jobs": "apis/batch/v1/jobs",
+    "backups": BACKUPS,
     "deployments": "apis/apps/v1/deployments",
     "statefulsets": "apis/apps/v1/statefulsets",
     "controllerrevisions": "apis/apps/v1/controllerrevisions",
@@ -109,6 +113,13 @@ class KubeClient:
         if answer.is_error:
             raise httpx.HTTPStatusError(answer.text, request=answer.request, response=answer)
         return answer.json()
+
+    def table(self, path: str) -> list[dict[str, Any]]:
+        """Return a list as kubectl shows it: the cells of each row by their columns' names."""
+        accept = "application/json;as=Table;v=v1;g=meta.k8s.io"
+        answer = self._http.get(f"/{path}", headers={"Accept": accept}).json()
+        names = [column["name"] for column in answer["columnDefinitions"]]
+        return [dict(zip(names, row["cells"], strict=True)) for row in answer["rows"]]
 
     def history(self, path: str, version: str) -> list[Any]:
         """Return what has happened to the objects of a list since a version of it."""
@@ -209,8 +220,11 @@ class Namespace:
 
     def condition(self, name: str, kind: str) -> dict[str, Any]:
         """Return a condition of a trading system, empty when it is not there."""
-        system = self.get("tradingsystems", name) or {}
-        conditions = system.get("status", {}).get("conditions", [])
+        return self.condition_of("tradingsystems", name, kind)
+
+    def condition_of(self, plural: str, name: str, kind: str) -> dict[str, Any]:
+        """Return a condition of an object, empty when it is not there."""
+        conditions = (self.get(plural, name) or {}).get("status", {}).get("conditions", [])
         return next((each for each in conditions if each["type"] == kind), {})
 
     def is_ready(self, name: str) -> bool:

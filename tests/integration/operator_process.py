@@ -139,7 +139,7 @@ class Operators:
         """Write down how things stand, for a test that failed."""
         for replica in self.running:
             output.write(f"{replica.log.name}:\n{replica.log.read_text()}\n{replica.metrics()}\n")
-        for kind in ("tradingsystems", "deployments", "statefulsets", "pods"):
+        for kind in ("tradingsystems", "backups", "deployments", "statefulsets", "jobs", "pods"):
             for item in self.namespace.list(kind):
                 output.write(f"{kind} {item['metadata']['name']}: {item.get('status')}\n")
 

@@ -13,6 +13,7 @@ import yaml
 
 from cluster.api import ClusterHandle
 from integration.audit import rights
+from integration.backups import build_backup
 from integration.flaky_proxy import FlakyProxy, build_server_context
 from integration.full_system import (
     BROKER,
@@ -29,7 +30,10 @@ Right = tuple[str, str]
 
 # Never asked for: the API server itself looks at this one, when an ownerReference blocks the
 # deletion of its owner (admission plugin OwnerReferencesPermissionEnforcement).
-ASKED_BY_THE_SERVER = {("tradingoperator.io/tradingsystems/finalizers", "update")}
+ASKED_BY_THE_SERVER = {
+    ("tradingoperator.io/tradingsystems/finalizers", "update"),
+    ("tradingoperator.io/backups/finalizers", "update"),
+}
 REVISIONS_KEPT = 10
 LIFE = "life"
 
@@ -41,6 +45,7 @@ def test_over_a_whole_life_the_rights_used_are_the_rights_granted(
     replica = operators.start_leading()
     _come_up(namespace)
     children = list(_children(namespace))
+    _back_up(namespace)
     _drift(namespace)
     _change(namespace)
     _grow_and_sleep(namespace)
@@ -142,7 +147,55 @@ def _children(space: Namespace) -> Iterator[tuple[str, Manifest]]:
                     yield path, {**kind, **item}
 
 
+def _back_up(space: Namespace) -> None:
+    """Let a Backup live: take parts of it away, meet the names of others, take it out again."""
+    kept = build_backup("kept", LIFE, schedule={"full": "0 3 1 1 *", "incremental": "0 4 1 1 *"})
+    space.create("backups", kept)
+    eventually(lambda: space.names("cronjobs") == {"kept-full", "kept-incremental"}, 30)
+    label = {"metadata": {"labels": {"app.kubernetes.io/instance": None}}}
+    space.merge("cronjobs", "kept-full", label)
+    path = space.path("cronjobs", "kept-full")
+    eventually(partial(_has_label, space, path, "app.kubernetes.io/instance"), 20)
+    before = _uid(space, "cronjobs", "kept-full")
+    space.delete("cronjobs", "kept-full")
+    eventually(lambda: _uid(space, "cronjobs", "kept-full") not in {None, before}, 20)
+    for kind, name in (("cronjobs", "taken-drill"), ("jobs", "taken-once")):
+        space.create(kind, _foreign_job(kind, name))
+    taken = build_backup("taken", LIFE, verify={"restoreDrill": "0 5 1 1 *"})
+    space.create("backups", taken)
+    eventually(lambda: _refused(space, "taken") >= {"CronJob", "Job"}, 30)
+    space.merge("backups", "kept", {"spec": {"schedule": {"incremental": None}}})
+    eventually(lambda: space.get("cronjobs", "kept-incremental") is None, 30)
+    for name in ("kept", "taken"):
+        space.delete("backups", name)
+        eventually(partial(_lacks, space, name), 30)
+
+
+def _foreign_job(kind: str, name: str) -> Manifest:
+    container = {"name": "main", "image": "registry.example/theirs:pretend-unready"}
+    spec: Manifest = {"template": {"spec": {"restartPolicy": "Never", "containers": [container]}}}
+    if kind == "cronjobs":
+        spec = {"schedule": "0 0 1 1 *", "suspend": True, "jobTemplate": {"spec": spec}}
+    else:
+        spec["suspend"] = True
+    return {"metadata": {"name": name}, "spec": spec}
+
+
+def _refused(space: Namespace, name: str) -> set[str]:
+    """Return the kinds of which the API server has refused an object."""
+    ready = space.condition_of("backups", name, "Ready")
+    if ready.get("reason") != "Refused":
+        return set()
+    return {part.split(" ")[0] for part in ready["message"].split("; ")}
+
+
+def _lacks(space: Namespace, name: str) -> bool:
+    return space.get("backups", name) is None
+
+
 def _is_made_by_us(item: Manifest) -> bool:
+    if "tradingoperator.io/owner-kind" in item["metadata"].get("labels", {}):
+        return False  # of a Backup, not of the system
     # A StatefulSet keeps revisions of its own, with the labels of its template.
     owners = item["metadata"].get("ownerReferences", ())
     return all(owner["kind"] not in {"StatefulSet", "Deployment"} for owner in owners)

@@ -38,6 +38,12 @@
   value: {{ . | quote }}
 {{- end }}
 {{- end }}
+{{- with .Values.backup }}
+{{- with .image }}
+- name: TRADING_OPERATOR_IMAGE_BACKUP
+  value: {{ . | quote }}
+{{- end }}
+{{- end }}
 {{- with .Values.extraEnv }}
 {{ toYaml . }}
 {{- end }}

@@ -9,6 +9,7 @@ from trading_operator.api.errors import InvalidSpecError
 from trading_operator.controllers.registry import Body
 from trading_operator.controllers.report import Farewell, Report
 from trading_operator.kube.access import Kube
+from trading_operator.kube.cache import Key
 from trading_operator.kube.resources import Resource
 from trading_operator.manifests.metadata import Owner
 from trading_operator.observe.event_text import EventText
@@ -37,4 +38,5 @@ class Kind(Generic[F]):
     known_status: Callable[[Kube, Body], Status | None]  # the last one, as far as it still holds
     tell: Callable[[Previous, Mapping[str, Any]], list[EventText]]  # from one status to the next
     parting: Parting | None = None  # None: nothing waits for the operator
+    changed: Callable[[Key], None] = lambda _: None  # hears of each new version, our own too
     urgent: bool = False  # some of its passes wait behind no other

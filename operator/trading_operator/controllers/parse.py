@@ -1,13 +1,20 @@
 """Body -> typed spec, once, at the edge."""
 
 from collections.abc import Iterator, Mapping
+from typing import TypeVar
 
 from pydantic import ValidationError
 
+from trading_operator.api.backup import BackupSpec
+from trading_operator.api.backup_status import BackupStatus
+from trading_operator.api.common import Model
+from trading_operator.api.reasons import READY
 from trading_operator.api.trading_system import COMMAND_LENGTH, TradingSystemSpec
 from trading_operator.controllers.registry import Body
 from trading_operator.manifests.metadata import COMMAND_PREFIX
-from trading_operator.plan.types import InvalidSpecError, Owner
+from trading_operator.plan.types import AskedBackup, BackupFacts, InvalidSpecError, Owner
+
+M = TypeVar("M", bound=Model)
 
 
 def parse_owner(body: Body) -> Owner:
@@ -25,13 +32,46 @@ def parse_owner(body: Body) -> Owner:
 
 
 def parse_spec(body: Body) -> TradingSystemSpec:
-    """Parse the spec. Raises InvalidSpecError for what passed an older or missing schema."""
+    """Parse a system's spec. Raises InvalidSpecError for what passed an older or no schema."""
+    return _parse(TradingSystemSpec, body)
+
+
+def parse_backup(body: Body) -> BackupSpec:
+    """Parse a Backup's spec. Raises InvalidSpecError for what passed an older or no schema."""
+    return _parse(BackupSpec, body)
+
+
+def parse_backup_status(body: Body) -> BackupStatus:
+    """Parse what the operator said last of a Backup; what another hand wrote is nothing."""
     try:
-        return TradingSystemSpec.model_validate(body.get("spec") or {})
+        status = body.get("status") or {}
+        return BackupStatus.model_validate({**status, "conditions": []})
+    except ValidationError:
+        return BackupStatus()
+
+
+def parse_backup_facts(body: Body) -> BackupFacts:
+    """Return what a change that waits for a Backup has to know of it."""
+    status, conditions = parse_backup_status(body), (body.get("status") or {}).get("conditions")
+    told: dict[str, dict[str, str]] = {each["type"]: each for each in conditions or ()}
+    ready = told.get(READY, {})
+    return BackupFacts(
+        name=body["metadata"]["name"],
+        system=str((body.get("spec") or {}).get("system", "")),
+        asked={
+            each.id: AskedBackup(each.outcome.value, each.message or "") for each in status.requests
+        },
+        trouble=ready.get("message", "") if ready.get("status") == "False" else "",
+    )
+
+
+def _parse(model: type[M], body: Body) -> M:
+    try:
+        return model.model_validate(body.get("spec") or {})
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False, include_context=False)[0]
         raise InvalidSpecError(
-            _path(first["loc"]), first["msg"], "see kubectl explain tradingsystem.spec"
+            _path(first["loc"]), first["msg"], f"see kubectl explain {body['kind'].lower()}.spec"
         ) from error
 
 

@@ -30,13 +30,16 @@ class Registry(Generic[F]):
         read_facts: Callable[[Body], F],
         wake: Callable[[Key], None],
         forget: Callable[[Key], None],
+        changed: Callable[[Key], None] = lambda _: None,
     ) -> None:
+        """`changed` hears of every new version, the echo of our own status write among them."""
         self._kind = kind
         self._read_facts = read_facts
         self._known: dict[Key, Known[F]] = {}
         self._packer = Packer()
         self._wake = wake
         self._forget = forget
+        self._changed = changed
 
     def __len__(self) -> int:
         return len(self._known)
@@ -77,6 +80,7 @@ class Registry(Generic[F]):
         if before is not None and before.uid != known.uid:
             self._forget(key)  # deleted and made anew while no watch told
         self._known[key] = known
+        self._changed(key)
         return True
 
     def remove(self, key: Key, uid: str) -> None:
@@ -85,6 +89,7 @@ class Registry(Generic[F]):
         if known is not None and known.uid == uid:
             del self._known[key]
             self._forget(key)
+            self._changed(key)
 
     def _read(self, body: Body) -> Known[F]:
         metadata = {k: v for k, v in body["metadata"].items() if k != "managedFields"}

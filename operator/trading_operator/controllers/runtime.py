@@ -12,6 +12,10 @@ from itertools import chain
 from typing import Any
 
 from trading_operator import __version__
+from trading_operator.controllers.backup_metrics import read_backup_conditions, read_numbers
+from trading_operator.controllers.backups import BackupFacts, Number, build_backups
+from trading_operator.controllers.links import Links
+from trading_operator.controllers.registry import Body
 from trading_operator.controllers.served import Served
 from trading_operator.controllers.system_metrics import (
     count_conditions,
@@ -30,17 +34,25 @@ from trading_operator.kube.capacity import CapacityReader
 from trading_operator.kube.connection import Connection
 from trading_operator.kube.elector import Elector, Terms
 from trading_operator.kube.errors import ApiError
-from trading_operator.kube.event_informer import EventInformer
+from trading_operator.kube.event_informer import EventInformer, OptionalInformer
 from trading_operator.kube.events import EventPoster
 from trading_operator.kube.informer import Informer
 from trading_operator.kube.named import NamedReader
-from trading_operator.kube.resources import CHILDREN, POD_EVENTS, PODS, TRADING_SYSTEMS
+from trading_operator.kube.resources import (
+    CHILDREN,
+    OPTIONAL,
+    POD_EVENTS,
+    PODS,
+    TRADING_SYSTEMS,
+    Resource,
+)
 from trading_operator.kube.transport import METADATA_LIST, Call, Transport
 from trading_operator.metrics import Metrics, Rows
 from trading_operator.settings import Settings
 
 AUDIT_SECONDS = 300.0
 CRD_SECONDS = 2.0
+CRD_TRIES = 3
 _RIGHTS = (
     "grant the operator's service account the roles of the chart (rbac.create), or set "
     "watchNamespaces to the namespaces in which it has them"
@@ -80,10 +92,15 @@ class Runtime:
         self.transport.fence_writes(self.elector.leads)
         self.events = EventPoster(self.transport, settings.pod_name, metrics)
         self.informers = self._build_informers()
-        systems = build_trading_systems(self.kube, operand)
+        self.links = Links()
+        systems = build_trading_systems(self.kube, operand, self._find_backup)
+        systems = replace(systems, changed=self._system_changed)
         self.systems: Served[SystemFacts] = Served(systems, self.kube, self.events, metrics)
+        backups = build_backups(self.kube, operand, self.systems.registry)
+        backups = replace(backups, changed=self._backup_changed)
+        self.backups: Served[BackupFacts] = Served(backups, self.kube, self.events, metrics)
         self.served: dict[str, Served[Any]] = {
-            each.kind.resource.kind: each for each in (self.systems,)
+            each.kind.resource.kind: each for each in (self.systems, self.backups)
         }
         self._tasks: list[asyncio.Task[None]] = []
         self._bind_gauges()
@@ -92,7 +109,7 @@ class Runtime:
         """Start everything and wait for our CRD; `stop` is set when a part ends by an error."""
         for informer in self.informers:
             self._spawn(informer.run(), stop)
-        await self._wait_for_crd()
+        await self._wait_for_definitions()
         self._spawn(self._audit(), stop)
         self._spawn(self.elector.run(self._lead), stop)
 
@@ -136,7 +153,9 @@ class Runtime:
     def _build_informers(self) -> list[Informer]:
         namespaces: tuple[str | None, ...] = self.settings.watch_namespaces or (None,)
         watched = [
-            Informer(self.transport, self.kube.cache, resource, namespace, self.metrics)
+            (OptionalInformer if resource in OPTIONAL else Informer)(
+                self.transport, self.kube.cache, resource, namespace, self.metrics
+            )
             for resource in (*CHILDREN, PODS)
             for namespace in namespaces
         ]
@@ -164,6 +183,28 @@ class Runtime:
         self.metrics.systems_by_condition.read_from(self._told(count_conditions))
         self.metrics.system_condition.read_from(self._told(read_conditions))
         self.metrics.system_hibernated.read_from(self._told(read_hibernated))
+        self._bind_backup_gauges()
+
+    def _bind_backup_gauges(self) -> None:
+        leads, registry = self.elector.leads, self.backups.registry
+        self.metrics.backups.set_function(lambda: len(registry))
+        self.metrics.backup_condition.read_from(
+            lambda: read_backup_conditions(registry) if leads() else ()
+        )
+        numbers: dict[str, Number] = {
+            "last_success_timestamp_seconds": lambda facts: facts.last_success,
+            "last_verified_restore_timestamp_seconds": lambda facts: facts.last_verified_restore,
+            "size_bytes": lambda facts: facts.bytes,
+            "rpo_seconds": lambda facts: facts.rpo_seconds,
+            "rto_seconds": lambda facts: facts.rto_seconds,
+            "missed_runs": lambda facts: facts.missed_runs,
+        }
+        for name, number in numbers.items():
+            read = functools.partial(read_numbers, registry, number)
+            self.metrics.backup_numbers[name].read_from(self._while_leading(read))
+
+    def _while_leading(self, read: Callable[[], Rows]) -> Callable[[], Rows]:
+        return lambda: read() if self.elector.leads() else ()
 
     def _read_silence(self) -> Rows:
         return [(informer.watched, informer.silence()) for informer in self.informers]
@@ -178,9 +219,54 @@ class Runtime:
     def _build_cache(self) -> Cache:
         return Cache(self._wake, functools.partial(self._wake, urgent=True))
 
+    def _find_backup(self, key: Key) -> Body | None:
+        return self.backups.registry.get(key)
+
+    def _system_changed(self, key: Key) -> None:
+        """Have the Backups of a system look at it: what it has, or what it waits for, changed."""
+        for source in self.links.sources(key):
+            self.backups.wake(source)
+
+    def _backup_changed(self, key: Key) -> None:
+        """Note which system a Backup is of, and have that one look whose changes wait for it."""
+        known = self.backups.registry.look_at(key)
+        system = None if known is None else Key(key.namespace, known.facts.system)
+        places = {self.links.target(key), system}
+        self.links.set(key, system)
+        for each in places:
+            waiting = None if each is None else self.systems.registry.look_at(each)
+            if each is not None and waiting and waiting.facts.backup_before == key.name:
+                self._wake(each)
+
     def _wake(self, key: Key, *, urgent: bool = False) -> None:
         if key.kind in self.served:
             self.served[key.kind].wake(key, urgent=urgent)
+
+    async def _wait_for_definitions(self) -> None:
+        """Wait for the definition of trading systems, and for a moment for those of the others.
+
+        Who upgrades the operator before its definitions has trading systems served all the same.
+        """
+        await self._wait_for_crd()
+        for each in self.served.values():
+            if each is not self.systems:
+                await self._look_for_definition(each.kind.resource)
+
+    async def _look_for_definition(self, resource: Resource) -> None:
+        call = Call("list", resource, self._some_namespace(), params={"limit": "1"})
+        for _ in range(CRD_TRIES):
+            try:
+                await self.transport.send(call)
+                return
+            except ApiError as error:
+                why = error
+            await asyncio.sleep(CRD_SECONDS)
+        _log.warning(
+            "%ss are not served: %s, then restart the operator",
+            resource.kind,
+            _WAYS_OUT.get(why.status, "see that the API server answers"),
+            extra={"error": str(why)},
+        )
 
     async def _wait_for_crd(self) -> None:
         call = Call("list", TRADING_SYSTEMS, self._some_namespace(), params={"limit": "1"})

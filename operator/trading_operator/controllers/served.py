@@ -20,7 +20,9 @@ class Served(Generic[F]):
     def __init__(self, kind: Kind[F], kube: Kube, events: EventPoster, metrics: Metrics) -> None:
         self.kind = kind
         self.queue: WorkQueue[Key] = WorkQueue()
-        self.registry = Registry(kind.resource.kind, kind.read_facts, self.queue.wake, self.forget)
+        self.registry = Registry(
+            kind.resource.kind, kind.read_facts, self.queue.wake, self.forget, kind.changed
+        )
         self.loop = Loop(kube, self.registry, self.queue, kind, events, metrics)
         self._kube = kube
 

@@ -1,18 +1,20 @@
 """One pass over a trading system."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from datetime import datetime
 
+from trading_operator.api.backup import KIND as BACKUP
 from trading_operator.api.reasons import DEGRADED
 from trading_operator.api.trading_system import TradingSystemSpec
-from trading_operator.controllers.parse import parse_owner, parse_spec
+from trading_operator.controllers.parse import parse_backup_facts, parse_owner, parse_spec
 from trading_operator.controllers.registry import Body
 from trading_operator.controllers.report import Report
 from trading_operator.controllers.trading_state import try_restraint
 from trading_operator.engines.base import OperandSettings
 from trading_operator.kube.access import Kube
 from trading_operator.kube.apply import apply_plan
+from trading_operator.kube.cache import Key
 from trading_operator.kube.finalizer import has_finalizer, keep_finalizer, namespace_ends
 from trading_operator.kube.read import key_of, read_observed, read_revisions
 from trading_operator.observe.rolling import rolling_events
@@ -20,18 +22,25 @@ from trading_operator.observe.trading_system import trading_system_status
 from trading_operator.plan.deletion import needs_ordered_stop
 from trading_operator.plan.rollout.needs import needed_references
 from trading_operator.plan.trading_system import plan_trading_system
-from trading_operator.plan.types import InvalidSpecError, PodFacts
+from trading_operator.plan.types import BackupFacts, InvalidSpecError, Owner, PodFacts
+
+FindBackup = Callable[[Key], Body | None]
 
 
 async def reconcile_trading_system(
-    kube: Kube, operand: OperandSettings, body: Body, now: datetime
+    kube: Kube,
+    operand: OperandSettings,
+    body: Body,
+    now: datetime,
+    find_backup: FindBackup = lambda _: None,
 ) -> Report:
     """Bring a system to its spec. Raises InvalidSpecError, ApiError."""
     owner, untold = parse_owner(body), None
     try:
         spec = parse_spec(body)
         untold = await try_restraint(kube, owner, spec, operand)
-        return await _reconcile(kube, operand, body, spec, now)
+        backup = _read_backup(owner, spec, find_backup)
+        return await _reconcile(kube, operand, body, (spec, backup), now)
     except InvalidSpecError as error:
         # Nothing is changed but what ends.
         pods = kube.cache.pods(key_of(owner))
@@ -41,12 +50,28 @@ async def reconcile_trading_system(
         raise
 
 
+def _read_backup(
+    owner: Owner, spec: TradingSystemSpec, find_backup: FindBackup
+) -> BackupFacts | None:
+    """Return what is known of the Backup that changes of the system wait for."""
+    name = spec.rollout.backup_before
+    body = None if name is None else find_backup(Key(owner.namespace, name, BACKUP))
+    return None if body is None else parse_backup_facts(body)
+
+
 async def _reconcile(
-    kube: Kube, operand: OperandSettings, body: Body, spec: TradingSystemSpec, now: datetime
+    kube: Kube,
+    operand: OperandSettings,
+    body: Body,
+    given: tuple[TradingSystemSpec, BackupFacts | None],
+    now: datetime,
 ) -> Report:
+    spec, backup = given
     owner, previous = parse_owner(body), body.get("status")
     needed = needed_references(owner, spec, read_revisions(kube, owner), previous)
     gathered = await read_observed(kube, owner, needed, previous)
+    if backup is not None:
+        gathered = replace(gathered, observed=replace(gathered.observed, backup=backup))
     plan = plan_trading_system(owner, spec, gathered.observed, now, operand)
     if plan.wants_capacity:  # a change is about to begin
         observed = replace(gathered.observed, capacity=await kube.capacity.read(owner.namespace))

@@ -7,7 +7,7 @@ from trading_operator.controllers.deletion import end_trading_system, seconds_to
 from trading_operator.controllers.kind import Kind, Parting
 from trading_operator.controllers.registry import Body, Registry
 from trading_operator.controllers.trading_state import known_status
-from trading_operator.controllers.trading_system import reconcile_trading_system
+from trading_operator.controllers.trading_system import FindBackup, reconcile_trading_system
 from trading_operator.engines.base import OperandSettings
 from trading_operator.kube.access import Kube
 from trading_operator.kube.resources import TRADING_SYSTEMS
@@ -19,25 +19,36 @@ class SystemFacts(NamedTuple):
     """What is asked for often of a trading system."""
 
     hibernated: bool
+    backup_before: str  # name of the Backup that its changes wait for, "" for none
 
 
 Systems = Registry[SystemFacts]
-# All systems share the two that there are.
-_FACTS = {hibernated: SystemFacts(hibernated) for hibernated in (False, True)}
 
 
 def read_facts(body: Body) -> SystemFacts:
     """Return what is asked for often of a system."""
-    return _FACTS[bool((body.get("spec") or {}).get("hibernated"))]
+    spec = body.get("spec") or {}
+    backup = (spec.get("rollout") or {}).get("backupBefore")
+    return _share(bool(spec.get("hibernated")), str(backup or ""))
 
 
-def build_trading_systems(kube: Kube, operand: OperandSettings) -> Kind[SystemFacts]:
-    """Build the kind of the trading systems."""
+@functools.lru_cache(maxsize=1024)
+def _share(hibernated: bool, backup_before: str) -> SystemFacts:
+    # Most systems have the same.
+    return SystemFacts(hibernated, backup_before)
+
+
+def build_trading_systems(
+    kube: Kube, operand: OperandSettings, find_backup: FindBackup
+) -> Kind[SystemFacts]:
+    """Build the kind of the trading systems; changes of some wait for Backups."""
     end = functools.partial(end_trading_system, kube, operand)
     return Kind(
         resource=TRADING_SYSTEMS,
         read_facts=read_facts,
-        reconcile=functools.partial(reconcile_trading_system, kube, operand),
+        reconcile=functools.partial(
+            reconcile_trading_system, kube, operand, find_backup=find_backup
+        ),
         invalid_status=invalid_status,
         known_status=known_status,
         tell=events_between,

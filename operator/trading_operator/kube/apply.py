@@ -11,7 +11,7 @@ from trading_operator.kube.generated_secret import create_secret
 from trading_operator.kube.read import key_of
 from trading_operator.kube.recreate import leave_pods
 from trading_operator.kube.remove import prune, replace_pod
-from trading_operator.kube.resources import CLAIMS, PODS, REVISIONS
+from trading_operator.kube.resources import CLAIMS, CRON_JOBS, JOBS, PODS, REVISIONS
 from trading_operator.kube.tell import tell_pods
 from trading_operator.kube.write import put
 from trading_operator.plan.types import (
@@ -26,6 +26,7 @@ from trading_operator.plan.types import (
 )
 from trading_operator.plan.volumes import data_claim_name
 
+_POD_MAKERS = frozenset({*WORKLOAD_KINDS, CRON_JOBS.kind, JOBS.kind})
 # No answer, or too many requests: not about one object, so the others are not tried either.
 _SERVER_TROUBLE = frozenset({0, 429})
 
@@ -117,7 +118,7 @@ def _by_turn(
         is_stored = each["kind"] == REVISIONS.kind and ref_of(each) in observed.children
         if each["kind"] == CLAIMS.kind:
             claims.append(each)
-        elif each["kind"] in WORKLOAD_KINDS or is_stored:
+        elif each["kind"] in _POD_MAKERS or is_stored:
             last.append(each)
         else:
             first.append(each)

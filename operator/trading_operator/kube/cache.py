@@ -178,6 +178,19 @@ class Cache:
         entries = (self._entries[place] for place in self._by_system.get(key, ()))
         return {each.uid for each in entries if each.facts is not None or uid in each.owner_uids}
 
+    def offspring(self, key: Key, uid: str, kind: str) -> list[Manifest]:
+        """Return the objects of a kind that a resource has made, or that what it made has made.
+
+        Labels alone prove nothing: anybody may set them.
+        """
+        own = [(place, self._entries[place]) for place in self._by_system.get(key, ())]
+        makers = {uid, *(entry.uid for _, entry in own if uid in entry.owner_uids)}
+        return [
+            entry.manifest
+            for place, entry in own
+            if place.kind == kind and not makers.isdisjoint(entry.owner_uids)
+        ]
+
     def pods(self, key: Key) -> tuple[PodFacts, ...]:
         """Return the facts of the system's pods, by name."""
         entries = (self._entries[place] for place in self._by_system.get(key, ()))
@@ -235,6 +248,8 @@ class Cache:
             ours.heard = entry
         elif wake and not _says_the_same(before, entry):
             self._wake_system(entry, alarm=_is_alarming(before, entry))
+            if before is not None and _is_relabelled(before, entry):
+                self._wake_system(before)
         return entry
 
     def remove(self, manifest: Manifest, expected: bool = False) -> None:
@@ -308,6 +323,12 @@ def _is_alarming(before: Entry | None, after: Entry) -> bool:
     if known is not None and known.ready and not facts.ready:
         return True
     return facts.fault is not None and (known is None or known.fault != facts.fault)
+
+
+def _is_relabelled(before: Entry, after: Entry) -> bool:
+    """Whether somebody changed the labels that say whose an object is, but not who owns it."""
+    owners = before.owner_uids
+    return bool(owners) and owners == after.owner_uids and before.system != after.system
 
 
 def _says_the_same(before: Entry | None, after: Entry) -> bool:

@@ -1,4 +1,4 @@
-"""Watches Events: the API server keeps no cache of them, and sends no bookmarks."""
+"""Watches that need care: those that a role may forbid, and that of Events."""
 
 import random
 import time
@@ -11,12 +11,8 @@ WATCH_SECONDS = (40, 70)
 FORBIDDEN = 403
 
 
-class EventInformer(Informer):
-    """A watch that is long silent when all is well.
-
-    The operator does without it where its role is from before: failed probes are then seen late,
-    by the pods' status and the deadline of a change.
-    """
+class OptionalInformer(Informer):
+    """A watch that the operator does without where its role is from before."""
 
     _forbidden = False
 
@@ -24,14 +20,25 @@ class EventInformer(Informer):
         """Return the seconds since the API server said something; a no is something."""
         return 0.0 if self._forbidden else super().silence()
 
+    async def _recover(self, error: ApiError) -> None:
+        self._forbidden = error.status == FORBIDDEN
+        if self._forbidden:
+            self.synced.set()
+        await super()._recover(error)
+
+
+class EventInformer(OptionalInformer):
+    """A watch that is long silent when all is well: the API server keeps no cache of Events, and
+    sends no bookmarks.
+
+    Without it failed probes are seen late, by the pods' status and the deadline of a change.
+    """
+
     async def _watch(self) -> None:
         await super()._watch()
         self._heard = time.monotonic()
 
     async def _recover(self, error: ApiError) -> None:
-        self._forbidden = error.status == FORBIDDEN
-        if self._forbidden:
-            self.synced.set()
         if error.status == GONE and self._gone:
             # Nothing happened for so long that nobody knows the version any more.
             self._gone = 0

@@ -7,10 +7,13 @@ from trading_operator.api.reasons import NODE_UNREACHABLE
 from trading_operator.kube.pod_faults import describe_exit, find_pod_fault, started_at
 from trading_operator.manifests.metadata import (
     COMPONENT,
+    JOB_ROLE,
     REVISION_ANNOTATION,
+    ROLE,
     TRADING_STATE_ANNOTATION,
 )
-from trading_operator.plan.types import PodFacts
+from trading_operator.manifests.pod import CONTAINER_NAME
+from trading_operator.plan.types import JobPodFacts, PodFacts
 
 MESSAGE_LENGTH = 512
 _TEMPLATE_LABEL = "controller-revision-hash"  # set by the controller of StatefulSets
@@ -35,7 +38,7 @@ def read_pod_facts(pod: Mapping[str, Any]) -> PodFacts:
     if _is_lost(status, main, ready):
         node = pod.get("spec", {}).get("nodeName", "")
         reason, message = NODE_UNREACHABLE, f"pod {metadata['name']}: node {node} does not answer"
-    return PodFacts(
+    facts = PodFacts(
         name=metadata["name"],
         component=labels.get(COMPONENT, ""),
         revision=annotations.get(REVISION_ANNOTATION, ""),
@@ -53,6 +56,20 @@ def read_pod_facts(pod: Mapping[str, Any]) -> PodFacts:
         ready_since=condition.get("lastTransitionTime") or "",
         started_at=started_at(main),
     )
+    return _read_job_pod(facts, metadata, main) if labels.get(ROLE) == JOB_ROLE else facts
+
+
+def _read_job_pod(
+    facts: PodFacts, metadata: Mapping[str, Any], main: Sequence[Mapping[str, Any]]
+) -> JobPodFacts:
+    program = next((each for each in main if each["name"] == CONTAINER_NAME), {})
+    ended = (program.get("state") or {}).get("terminated") or {}
+    return JobPodFacts(
+        **vars(facts),
+        job_uid=_controller_uid(metadata),
+        created_at=metadata.get("creationTimestamp", ""),
+        said=ended.get("message") or "",
+    )
 
 
 def _is_lost(status: Mapping[str, Any], main: Sequence[Mapping[str, Any]], ready: bool) -> bool:
@@ -68,6 +85,11 @@ def _is_lost(status: Mapping[str, Any], main: Sequence[Mapping[str, Any]], ready
 
 def _is_controlled(metadata: Mapping[str, Any]) -> bool:
     return any(each.get("controller") for each in metadata.get("ownerReferences") or ())
+
+
+def _controller_uid(metadata: Mapping[str, Any]) -> str:
+    owners = metadata.get("ownerReferences") or ()
+    return next((str(each["uid"]) for each in owners if each.get("controller")), "")
 
 
 def _why_not_ready(status: Mapping[str, Any], containers: list[Mapping[str, Any]]) -> _Reason:

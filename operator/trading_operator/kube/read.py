@@ -56,7 +56,7 @@ async def read_observed(
     named, classes, _ = await asyncio.gather(
         kube.named.read(owner.namespace, references.secrets, references.config_maps),
         kube.named.read_storage_classes(),
-        _look_again_at_foreign(kube, owner),
+        look_again_at_foreign(kube, owner),
     )
     children = kube.cache.children(key, owner.uid)
     foreign = kube.foreign.known(key)
@@ -75,7 +75,7 @@ async def read_observed(
         opened=_told(previous, "volumeUid"),
         rollout=_rollout(previous),
     )
-    return Gathered(observed, _soonest(named.fresh_for, FOREIGN_SECONDS if foreign else None))
+    return Gathered(observed, soonest(named.fresh_for, FOREIGN_SECONDS if foreign else None))
 
 
 def read_revisions(kube: Kube, owner: Owner) -> Sequence[StoredRevision]:
@@ -107,7 +107,8 @@ async def read_owner(kube: Kube, owner: Owner) -> Mapping[str, Any] | None:
     return body if body["metadata"]["uid"] == owner.uid else None
 
 
-async def _look_again_at_foreign(kube: Kube, owner: Owner) -> None:
+async def look_again_at_foreign(kube: Kube, owner: Owner) -> None:
+    """Ask whether names that somebody else had are still taken. Raises ApiError."""
     key = key_of(owner)
     for ref in kube.foreign.doubtful(key):
         if await _is_taken(kube, owner, ref):
@@ -139,6 +140,8 @@ def _rollout(previous: Mapping[str, Any] | None) -> RolloutFacts:
         phase=told.get("phase", ""),
         # While a change is held or has gone back, the times are those of what is kept up.
         revision=status.get("revision", ""),
+        asked=told.get("revision", ""),
+        since=told.get("since", ""),
         progressed_at=told.get("progressedAt", ""),
         ready=told.get("ready", 0),
         baking_since=told.get("bakingSince", ""),
@@ -146,5 +149,6 @@ def _rollout(previous: Mapping[str, Any] | None) -> RolloutFacts:
     )
 
 
-def _soonest(*seconds: float | None) -> float | None:
+def soonest(*seconds: float | None) -> float | None:
+    """Return the shortest of several waits, of which None is no wait at all."""
     return min((each for each in seconds if each is not None), default=None)

@@ -2,8 +2,8 @@
 
 from dataclasses import dataclass
 
+from trading_operator.api import backup, trading_system
 from trading_operator.api.common import API_VERSION
-from trading_operator.api.trading_system import KIND, PLURAL
 from trading_operator.manifests.controller_revision import KIND as REVISION_KIND
 from trading_operator.manifests.metadata import COMPONENT, MANAGED_BY_SELECTOR
 
@@ -43,6 +43,8 @@ SECRETS = Resource("Secret", "v1", "secrets")
 SERVICES = Resource("Service", "v1", "services")
 CLAIMS = Resource("PersistentVolumeClaim", "v1", "persistentvolumeclaims")
 PODS = Resource("Pod", "v1", "pods")
+CRON_JOBS = Resource("CronJob", "batch/v1", "cronjobs")
+JOBS = Resource("Job", "batch/v1", "jobs")
 DEPLOYMENTS = Resource("Deployment", "apps/v1", "deployments")
 STATEFUL_SETS = Resource("StatefulSet", "apps/v1", "statefulsets")
 NETWORK_POLICIES = Resource("NetworkPolicy", "networking.k8s.io/v1", "networkpolicies")
@@ -64,7 +66,8 @@ LEASES = Resource("Lease", "coordination.k8s.io/v1", "leases")
 EVENTS = Resource("Event", "events.k8s.io/v1", "events")
 # What kubelets say of pods: of the core group, whose Events count how often they happened.
 POD_EVENTS = Resource("Event", "v1", "events", selector="", fields="reason=Unhealthy")
-TRADING_SYSTEMS = Resource(KIND, API_VERSION, PLURAL)
+TRADING_SYSTEMS = Resource(trading_system.KIND, API_VERSION, trading_system.PLURAL)
+BACKUPS = Resource(backup.KIND, API_VERSION, backup.PLURAL)
 
 CHILDREN = (
     CONFIG_MAPS,
@@ -77,8 +80,12 @@ CHILDREN = (
     REVISIONS,
     STATEFUL_SETS,
     DEPLOYMENTS,
+    CRON_JOBS,
+    JOBS,
 )
+# A role from before Backups may not watch these: trading systems are served all the same.
+OPTIONAL = frozenset({CRON_JOBS, JOBS})
 BY_KIND = {resource.kind: resource for resource in (*CHILDREN, SECRETS)}
 # What people write and the operator answers to.
-OWN = (TRADING_SYSTEMS,)
+OWN = (TRADING_SYSTEMS, BACKUPS)
 OWN_BY_KIND = {resource.kind: resource for resource in OWN}

@@ -1,5 +1,6 @@
 """Writes one object: makes it, or changes what differs."""
 
+from trading_operator.api.trading_system import KIND as TRADING_SYSTEM
 from trading_operator.kube.attempt import Attempt, note_absent, note_error
 from trading_operator.kube.cache import Entry, Id, version_of
 from trading_operator.kube.contested_fields import describe_contest
@@ -98,9 +99,11 @@ async def _take_over(attempt: Attempt, manifest: Manifest) -> Manifest:
         await delete_left_over(attempt, ref, live)
         raise ApiError(409, "Conflict", f"the former {ref.kind} {ref.name} is not deleted yet")
     attempt.kube.foreign.add(key_of(attempt.owner), ref)
+    is_system = attempt.owner.kind == TRADING_SYSTEM
+    whose, mend = ("system", "component") if is_system else (attempt.owner.kind, attempt.owner.kind)
     message = (
-        f"{ref.kind} {ref.name} exists and is not this system's: delete or rename it, "
-        "or rename the component"
+        f"{ref.kind} {ref.name} exists and is not this {whose}'s: delete or rename it, "
+        f"or rename the {mend}"
     )
     raise ApiError(400, "Foreign", message)
 

@@ -131,7 +131,7 @@ def test_a_runbook_is_named_only_where_its_page_is_known(chart: Chart) -> None:
 
 
 def test_alerts_on_an_operator_are_those_of_its_own_release(chart: Chart) -> None:
-    (operator, _) = only(chart.render(ENABLED), "PrometheusRule")["spec"]["groups"]
+    (operator, *_) = only(chart.render(ENABLED), "PrometheusRule")["spec"]["groups"]
     for rule in operator["rules"]:
         asked = re.findall(r"trading_operator_\w+(\{.*?\})?", rule["expr"])
         assert asked

@@ -125,6 +125,7 @@ def test_engine_images_reach_the_operator_only_when_chosen(chart: Chart) -> None
     engines = {"postgresql": "pg:17", "timescaledb": "ts:2", "redis": "redis:8"}
     values = {"engines": {name: {"image": image} for name, image in engines.items()}}
     assert images(values) == {name.upper(): image for name, image in engines.items()}
+    assert images({"backup": {"image": "mirror/backup:1"}}) == {"BACKUP": "mirror/backup:1"}
 
 
 @pytest.mark.parametrize(
@@ -148,7 +149,7 @@ def test_the_operator_watches_where_its_roles_are(
 
 def test_the_operator_knows_every_variable_that_the_chart_sets(chart: Chart) -> None:
     images = {name: {"image": "x:1"} for name in ("postgresql", "timescaledb", "redis")}
-    given = environment(chart.render({"engines": images}))
+    given = environment(chart.render({"engines": images, "backup": {"image": "x:1"}}))
     known = {f"TRADING_OPERATOR_{name.upper()}" for name in Settings.model_fields}
     assert set(given) <= known
 

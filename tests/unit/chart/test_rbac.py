@@ -12,6 +12,11 @@ IN_A_NAMESPACE = {
     "tradingoperator.io/tradingsystems": {"get", "list", "watch", "patch"},
     "tradingoperator.io/tradingsystems/status": {"patch"},
     "tradingoperator.io/tradingsystems/finalizers": {"update"},
+    "tradingoperator.io/backups": {"get", "list", "watch"},
+    "tradingoperator.io/backups/status": {"patch"},
+    "tradingoperator.io/backups/finalizers": {"update"},
+    "batch/cronjobs": CHILD,
+    "batch/jobs": {"get", "list", "watch", "create"},
     "apps/deployments": CHILD,
     "apps/statefulsets": CHILD,
     "apps/controllerrevisions": CHILD,
@@ -141,11 +146,13 @@ def test_people_get_access_through_the_clusters_own_roles(chart: Chart) -> None:
         if label.startswith("rbac.authorization.k8s.io/aggregate-to-")
     }
     assert set(roles) == {"admin", "edit", "view"}
-    systems = "tradingoperator.io/tradingsystems"
-    assert roles["view"] == {systems: {"get", "list", "watch"}, f"{systems}/status": {"get"}}
+    kinds = [f"tradingoperator.io/{plural}" for plural in ("tradingsystems", "backups")]
+    looking = {kind: {"get", "list", "watch"} for kind in kinds}
+    assert roles["view"] == looking | {f"{kind}/status": {"get"} for kind in kinds}
     assert roles["edit"] == roles["admin"]
-    assert roles["edit"][systems] > CHILD
-    assert roles["edit"][f"{systems}/status"] == {"get"}
+    for kind in kinds:
+        assert roles["edit"][kind] > CHILD
+        assert roles["edit"][f"{kind}/status"] == {"get"}
 
 
 def test_roles_are_left_to_somebody_else_on_request(chart: Chart) -> None:

@@ -21,6 +21,7 @@ WRONG = [
     ({"replicaCount": 2}, "replicaCount"),
     ({"image": {"name": "x"}}, "/image"),
     ({"engines": {"questdb": {"image": "x"}}}, "/engines"),
+    ({"backup": {"image": ":x"}}, "/backup/image"),
     ({"resources": {"limits": {"gpu": "1"}}}, "/resources/limits"),
     ({"metrics": {"serviceMonitor": {"enable": True}}}, "/metrics/serviceMonitor"),
     ({"networkPolicy": {"from": []}}, "/networkPolicy"),

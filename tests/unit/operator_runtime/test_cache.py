@@ -50,6 +50,26 @@ def test_what_serves_a_system_wakes_its_own_owner_and_is_no_child_of_the_system(
     assert len(cache.pods(nightly)) == 1
 
 
+def test_who_loses_a_child_by_its_labels_is_woken() -> None:
+    cache, woken = _cache()
+    cache.put(build_config_map("a", 1), wake=False)
+    cache.put(build_config_map("a", 2, labels={}))
+    assert woken == [ONE]
+    assert cache.children(ONE, OWNER_UID).keys() == {Ref("ConfigMap", "a")}
+
+
+def test_what_a_resources_children_made_is_found_by_its_owner_and_not_by_labels_alone() -> None:
+    cache, _ = _cache()
+    cache.put({**build_config_map("cron", 1), "kind": "CronJob"})
+    ours = [{"uid": "uid-cron", "kind": "CronJob", "name": "cron"}]
+    theirs = [{"uid": "another", "kind": "CronJob", "name": "cron"}]
+    for at, (name, owners) in enumerate((("ours", ours), ("theirs", theirs), ("nobodys", []))):
+        job = build_config_map(name, at + 2, ownerReferences=owners)
+        cache.put({**job, "kind": "Job"})
+    found = cache.offspring(ONE, OWNER_UID, "Job")
+    assert [each["metadata"]["name"] for each in found] == ["ours"]
+
+
 def test_a_key_is_written_as_people_write_it() -> None:
     assert str(ONE) == "ns/one"
     assert str(Key("ns", "nightly", "Backup")) == "Backup ns/nightly"

@@ -1,0 +1,56 @@
+"""Job as the API server sends it, and what its pods say -> the few facts that plans need."""
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from trading_operator.manifests.job import SCHEDULED_ANNOTATION
+from trading_operator.manifests.metadata import REQUEST, RUN
+from trading_operator.plan.backup.case import JobFacts
+from trading_operator.plan.stored_revision import mounted_config_maps
+from trading_operator.plan.types import JobPodFacts, PodFacts
+
+_OUTCOMES = {"Complete": "Succeeded", "Failed": "Failed"}
+
+
+def read_job_facts(job: Mapping[str, Any], pods: Iterable[PodFacts]) -> JobFacts:
+    """Build the facts of a Job; `pods` are all pods of its owner."""
+    metadata, status = job["metadata"], job.get("status") or {}
+    labels, annotations = metadata.get("labels") or {}, metadata.get("annotations") or {}
+    ended = _end(status)
+    own = sorted(
+        (each for each in pods if isinstance(each, JobPodFacts) and _is_of(each, metadata)),
+        key=lambda each: each.created_at,
+    )
+    return JobFacts(
+        name=metadata["name"],
+        run=labels.get(RUN, ""),
+        request=labels.get(REQUEST, ""),
+        scheduled_at=annotations.get(SCHEDULED_ANNOTATION, ""),
+        created_at=metadata.get("creationTimestamp", ""),
+        started_at=status.get("startTime") or "",
+        ended_at=status.get("completionTime") or ended.get("lastTransitionTime") or "",
+        outcome=_OUTCOMES.get(ended.get("type", ""), "Running"),
+        reason=ended.get("reason") or "",
+        message=ended.get("message") or "",
+        words=next((each.said for each in reversed(own) if each.said), ""),
+        waits=_waits(own),
+        config_maps=tuple(mounted_config_maps(job["spec"]["template"])),
+    )
+
+
+def _is_of(pod: JobPodFacts, metadata: Mapping[str, Any]) -> bool:
+    return pod.job_uid == str(metadata["uid"])
+
+
+def _end(status: Mapping[str, Any]) -> Mapping[str, Any]:
+    conditions = status.get("conditions") or ()
+    over = (each for each in conditions if each["type"] in _OUTCOMES and each["status"] == "True")
+    return next(over, {})
+
+
+def _waits(pods: list[JobPodFacts]) -> str:
+    """Return why the newest pod does not run, should it not."""
+    newest = pods[-1] if pods else None
+    if newest is None or newest.phase != "Pending" or not newest.reason:
+        return ""
+    return f"{newest.reason}: {newest.message}".rstrip(": ")
