@@ -6,16 +6,25 @@ A gate for rollout windows would be one more function in GATES.
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from trading_operator.api.backup_status import Outcome
 from trading_operator.api.reasons import (
     BACKUP_NOT_TAKEN,
     DRY_RUN_ASKED,
     VALIDATION_FAILED,
     WAITING_FOR_APPROVAL,
 )
-from trading_operator.api.rollout import Approval
+from trading_operator.api.rollout import Approval, RolloutPhase
 from trading_operator.manifests.metadata import COMMAND_PREFIX
+from trading_operator.plan.backup.case import Wish
+from trading_operator.plan.backup.requests import request_of
 from trading_operator.plan.draft import System
-from trading_operator.plan.rollout.commands import APPROVE, DRY_RUN, SKIP_BACKUP, names_revision
+from trading_operator.plan.rollout.commands import (
+    APPROVE,
+    DRY_RUN,
+    RETRY,
+    SKIP_BACKUP,
+    names_revision,
+)
 from trading_operator.plan.rollout.validation import Assessment
 
 
@@ -79,18 +88,40 @@ def _backup(proposal: Proposal) -> Hold | None:
     name = proposal.system.spec.rollout.backup_before
     if name is None or names_revision(proposal.system, SKIP_BACKUP, proposal.digest):
         return None
-    return Hold(
-        BACKUP_NOT_TAKEN,
-        f"rollout.backupBefore: no verified backup of {name} for this change, and this operator "
-        f"takes none; remove the field, or go without once: {_command(proposal, SKIP_BACKUP)}",
-    )
+    lacks = _find_lack(proposal, name)
+    if not lacks:
+        return None
+    skip = f"or go without once: {_command(proposal, SKIP_BACKUP)}"
+    return Hold(BACKUP_NOT_TAKEN, f"rollout.backupBefore: {lacks}; {skip}")
 
 
-def _command(proposal: Proposal, command: str) -> str:
+def _find_lack(proposal: Proposal, name: str) -> str:
+    """Say what is not done of the backup that this very change has asked for, "" when all is."""
+    owner, backup = proposal.system.owner, proposal.system.observed.backup
+    if backup is None or backup.name != name:
+        return f"there is no Backup {name}: create it, or remove the field"
+    if backup.system != owner.name:
+        return f"Backup {name} is of {backup.system}: name one of {owner.name}"
+    told = proposal.system.observed.rollout
+    wish = Wish(proposal.digest, told.since, owner.commands.get(RETRY, ""))
+    waits = (told.phase, told.asked) == (RolloutPhase.HELD, proposal.digest)
+    asked = backup.asked.get(request_of(owner.uid, wish)) if waits else None
+    if asked is None:
+        trouble = f", which takes none now: {backup.trouble}" if backup.trouble else ""
+        return f"waits for a verified backup by {name}{trouble}"
+    if asked.outcome == Outcome.SUCCEEDED:
+        return ""
+    if asked.outcome == Outcome.RUNNING:
+        return f"{name} takes the backup for this change"
+    retry = _command(proposal, RETRY, "$(date +%s)")
+    return f"the backup by {name} failed ({asked.message}): mend it and try again: {retry}"
+
+
+def _command(proposal: Proposal, command: str, value: str = "") -> str:
     owner = proposal.system.owner
     return (
         f"kubectl annotate --overwrite --namespace {owner.namespace} tradingsystem {owner.name} "
-        f"{COMMAND_PREFIX}{command}={proposal.digest}"
+        f"{COMMAND_PREFIX}{command}={value or proposal.digest}"
     )
 
 

@@ -1,12 +1,15 @@
 """What a change waits for before it begins, and what a person may do about one."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
-from trading_operator.plan.types import Capacity, Quota
+from trading_operator.plan.backup.case import Wish
+from trading_operator.plan.backup.requests import request_of
+from trading_operator.plan.types import AskedBackup, BackupFacts, Capacity, Quota
 from unit.operator_pure.rollout.worlds import Desk, desk
-from unit.operator_pure.systems import datastore, make_spec, service
+from unit.operator_pure.systems import OWNER, datastore, make_spec, service
 
 BROKER = [{"name": "K", "secretKeyRef": {"name": "broker", "key": "key"}}]
 
@@ -165,6 +168,63 @@ def test_a_change_without_its_backup_does_not_begin_unless_somebody_takes_the_ri
     assert settled.images()["feed"] == "feed:2"
     settled.run(desk("3", rollout={"backupBefore": "nightly"}))
     assert settled.condition("Ready")["reason"] == "BackupNotTaken"
+
+
+def _backup(settled: Desk, outcome: str, message: str = "", **wish: str) -> BackupFacts:
+    """Return a Backup that was asked by the change that waits now."""
+    told = settled.status["rollout"]
+    asked = Wish(**{"revision": told["revision"], "since": told["since"], **wish})
+    request = request_of(OWNER.uid, asked)
+    return BackupFacts("nightly", OWNER.name, {request: AskedBackup(outcome, message)})
+
+
+@pytest.mark.acceptance("C61")
+def test_a_change_begins_once_the_backup_that_it_asked_for_is_verified(settled: Desk) -> None:
+    spec = desk("2", rollout={"backupBefore": "nightly"})
+    settled.run(spec, backup=BackupFacts("nightly", OWNER.name))
+    assert "waits for a verified backup" in settled.condition("Ready")["message"]
+    settled.run(spec, backup=_backup(settled, "Running"))
+    assert "takes the backup" in settled.condition("Ready")["message"]
+    assert settled.images()["feed"] == "feed:1"
+    settled.run(spec, 300, backup=_backup(settled, "Succeeded"))
+    assert settled.images()["feed"] == "feed:2"
+    assert settled.status["rollout"]["phase"] == "Proven"
+
+
+def test_a_backup_that_failed_holds_the_change_until_another_try_goes_well(settled: Desk) -> None:
+    spec = desk("2", rollout={"backupBefore": "nightly"})
+    settled.run(spec)
+    failed = _backup(settled, "Failed", "no space left")
+    settled.run(spec, backup=failed)
+    message = settled.condition("Ready")["message"]
+    assert "no space left" in message
+    assert "tradingoperator.io/retry=" in message
+    assert "tradingoperator.io/skip-backup-once=" in message
+    settled.commands = {"retry": "now"}
+    settled.run(spec, backup=failed)
+    assert settled.images()["feed"] == "feed:1"
+    settled.run(spec, backup=_backup(settled, "Succeeded", retried="now"))
+    assert settled.images()["feed"] == "feed:2"
+
+
+def test_a_backup_for_another_change_or_of_another_time_lets_nothing_go(settled: Desk) -> None:
+    spec = desk("2", rollout={"backupBefore": "nightly"})
+    settled.run(spec)
+    for other in ({"since": "2025-01-01T00:00:00Z"}, {"revision": "another"}, {"retried": "x"}):
+        settled.run(spec, backup=_backup(settled, "Succeeded", **other))
+        assert settled.images()["feed"] == "feed:1"
+    settled.run(spec, backup=replace(_backup(settled, "Succeeded"), system="another"))
+    assert "is of another" in settled.condition("Ready")["message"]
+    settled.run(spec, backup=replace(_backup(settled, "Succeeded"), name="weekly"))
+    assert "there is no Backup nightly" in settled.condition("Ready")["message"]
+    assert settled.images()["feed"] == "feed:1"
+
+
+def test_a_backup_that_takes_none_says_why_the_change_waits(settled: Desk) -> None:
+    spec = desk("2", rollout={"backupBefore": "nightly"})
+    idle = BackupFacts("nightly", OWNER.name, trouble="there is no Secret vault")
+    settled.run(spec, backup=idle)
+    assert "there is no Secret vault" in settled.condition("Ready")["message"]
 
 
 def test_a_dry_run_says_what_would_become_of_each_component_and_changes_nothing(

@@ -63,12 +63,15 @@ class Desk:
         observed = self.world.observe(**seen)
         now = later(self.seconds)
         self.status = trading_system_status(applied, spec, observed, self.status, now)
+        told = self.status.get("rollout", {})
+        asked, since = told.get("revision", ""), told.get("since", "")
+        self.world.rollout = replace(self.world.rollout, asked=asked, since=since)
         return plan
 
-    def run(self, spec: TradingSystemSpec, seconds: float = 120.0) -> Plan:
+    def run(self, spec: TradingSystemSpec, seconds: float = 120.0, **seen: Any) -> Plan:
         """Let time go by with healthy pods."""
         for _ in range(int(seconds // 5)):
-            plan = self.step(spec, 5.0)
+            plan = self.step(spec, 5.0, **seen)
             self.world.run_pods()
         return plan
 
