@@ -10,7 +10,7 @@ from typing import Any
 import yaml
 from pydantic import BaseModel
 
-from trading_operator.api import backup, trading_system
+from trading_operator.api import backup, restore, trading_system
 from trading_operator.api.common import GROUP, VERSION
 from trading_operator.manifests.metadata import Manifest
 
@@ -62,6 +62,14 @@ KINDS = (
         backup.Backup,
         backup.printer_columns(),
         backup.root_rules(),
+    ),
+    Kind(
+        restore.KIND,
+        restore.PLURAL,
+        restore.SHORT_NAME,
+        restore.Restore,
+        restore.printer_columns(),
+        restore.root_rules(),
     ),
 )
 

@@ -21,6 +21,16 @@ def build_backup(name: str, system: str, **spec: Any) -> Manifest:
     }
 
 
+def build_restore(name: str, backup: str, **spec: Any) -> Manifest:
+    """Build a Restore of a Backup."""
+    return {
+        "apiVersion": "tradingoperator.io/v1alpha1",
+        "kind": "Restore",
+        "metadata": {"name": name},
+        "spec": {"backup": backup, **spec},
+    }
+
+
 def pod_of(space: Namespace, job: str) -> Manifest | None:
     """Return the newest pod of a Job, once it runs."""
     pods = space.list("pods", f"batch.kubernetes.io/job-name={job}")

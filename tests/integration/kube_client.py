@@ -20,6 +20,7 @@ COLLECTED_SECONDS = 120.0
 RELEASED = {"metadata": {"finalizers": None}}
 TRADING_SYSTEMS = "apis/tradingoperator.io/v1alpha1/tradingsystems"
 BACKUPS = "apis/tradingoperator.io/v1alpha1/backups"
+RESTORES = "apis/tradingoperator.io/v1alpha1/restores"
 RESTRICTED = {
     "pod-security.kubernetes.io/enforce": "restricted",
     "pod-security.kubernetes.io/enforce-version": "latest",
@@ -35,6 +36,7 @@ KINDS = {
     "cronjobs": "apis/batch/v1/cronjobs",
     "jobs": "apis/batch/v1/jobs",
     "backups": BACKUPS,
+    "restores": RESTORES,
     "deployments": "apis/apps/v1/deployments",
     "statefulsets": "apis/apps/v1/statefulsets",
     "controllerrevisions": "apis/apps/v1/controllerrevisions",

@@ -22,6 +22,15 @@ CHART = ROOT / "helm" / "trading-operator"
 ACCOUNT = "trading-operator"
 SETTLE_SECONDS = 60.0
 _RBAC = "apis/rbac.authorization.k8s.io/v1"
+_DESCRIBED = (
+    "tradingsystems",
+    "backups",
+    "restores",
+    "deployments",
+    "statefulsets",
+    "jobs",
+    "pods",
+)
 _RIGHTS = {
     "ServiceAccount": "serviceaccounts",
     "Role": "roles",
@@ -139,7 +148,7 @@ class Operators:
         """Write down how things stand, for a test that failed."""
         for replica in self.running:
             output.write(f"{replica.log.name}:\n{replica.log.read_text()}\n{replica.metrics()}\n")
-        for kind in ("tradingsystems", "backups", "deployments", "statefulsets", "jobs", "pods"):
+        for kind in _DESCRIBED:
             for item in self.namespace.list(kind):
                 output.write(f"{kind} {item['metadata']['name']}: {item.get('status')}\n")
 

@@ -13,7 +13,7 @@ import yaml
 
 from cluster.api import ClusterHandle
 from integration.audit import rights
-from integration.backups import build_backup
+from integration.backups import OPERATOR, build_backup, build_restore, end_pod, succeeded
 from integration.flaky_proxy import FlakyProxy, build_server_context
 from integration.full_system import (
     BROKER,
@@ -23,7 +23,7 @@ from integration.full_system import (
 )
 from integration.kube_client import Namespace, eventually
 from integration.operator_process import Operators, grant_rights, render_rights, write_kubeconfig
-from integration.systems import build_service, build_system
+from integration.systems import build_datastore, build_service, build_system
 
 Manifest = dict[str, Any]
 Right = tuple[str, str]
@@ -33,6 +33,7 @@ Right = tuple[str, str]
 ASKED_BY_THE_SERVER = {
     ("tradingoperator.io/tradingsystems/finalizers", "update"),
     ("tradingoperator.io/backups/finalizers", "update"),
+    ("tradingoperator.io/restores/finalizers", "update"),
 }
 REVISIONS_KEPT = 10
 LIFE = "life"
@@ -42,10 +43,11 @@ LIFE = "life"
 def test_over_a_whole_life_the_rights_used_are_the_rights_granted(
     namespace: Namespace, operators: Operators, control_plane: ClusterHandle, tmp_path: Path
 ) -> None:
-    replica = operators.start_leading()
+    replica = operators.start_leading(**OPERATOR)
     _come_up(namespace)
     children = list(_children(namespace))
     _back_up(namespace)
+    _restore(namespace)
     _drift(namespace)
     _change(namespace)
     _grow_and_sleep(namespace)
@@ -168,7 +170,29 @@ def _back_up(space: Namespace) -> None:
     eventually(lambda: space.get("cronjobs", "kept-incremental") is None, 30)
     for name in ("kept", "taken"):
         space.delete("backups", name)
-        eventually(partial(_lacks, space, name), 30)
+        eventually(partial(_is_missing, space, "backups", name), 30)
+
+
+def _restore(space: Namespace) -> None:
+    """Bring data of a small system back, and take its Job's file away meanwhile."""
+    small = build_system("small", [build_service("api", "db")], [build_datastore("db")])
+    space.create("tradingsystems", small)
+    eventually(lambda: space.is_ready("small"), 60)
+    yearly = {"full": "0 3 1 1 *"}
+    space.create("backups", build_backup("saved", "small", schedule=yearly))
+    space.create("restores", build_restore("back", "saved"))
+    eventually(lambda: space.get("jobs", "back-restore") is not None, 60)
+    for name in space.names("configmaps", "app.kubernetes.io/instance=back"):
+        space.delete("configmaps", name)
+    end_pod(space, "back-restore", succeeded())
+    eventually(lambda: space.get("restores", "back")["status"]["phase"] == "Succeeded", 40)
+    for kind, name in (("restores", "back"), ("backups", "saved"), ("tradingsystems", "small")):
+        space.delete(kind, name)
+        eventually(partial(_is_missing, space, kind, name), 30)
+
+
+def _is_missing(space: Namespace, kind: str, name: str) -> bool:
+    return space.get(kind, name) is None
 
 
 def _foreign_job(kind: str, name: str) -> Manifest:
@@ -187,10 +211,6 @@ def _refused(space: Namespace, name: str) -> set[str]:
     if ready.get("reason") != "Refused":
         return set()
     return {part.split(" ")[0] for part in ready["message"].split("; ")}
-
-
-def _lacks(space: Namespace, name: str) -> bool:
-    return space.get("backups", name) is None
 
 
 def _is_made_by_us(item: Manifest) -> bool:

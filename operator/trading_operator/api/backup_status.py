@@ -27,6 +27,8 @@ class RunKind(StrEnum):
     FULL = "Full"
     INCREMENTAL = "Incremental"
     DRILL = "Drill"
+    SAFETY = "Safety"  # full, of what a Restore is about to replace
+    RESTORE = "Restore"  # of a Restore, not of the Backup
 
 
 class Outcome(StrEnum):
@@ -40,7 +42,9 @@ class Outcome(StrEnum):
 class Run(Model):
     """One run."""
 
-    kind: RunKind = Field(description="Full, Incremental or Drill.")
+    kind: RunKind = Field(
+        description="Full, Incremental, Drill, or Safety (before data are replaced)."
+    )
     job: JobName = Field(description="Name of its Job.")
     outcome: Outcome = Field(description="Running, Succeeded or Failed.")
     started_at: Moment | None = Field(

@@ -94,8 +94,20 @@ WITHIN_OBJECTIVES = "WithinObjectives"
 BACKUP_TOO_OLD = "BackupTooOld"
 RESTORE_TOO_SLOW = "RestoreTooSlow"
 SUSPENDED = "Suspended"
+RESTORING = "Restoring"  # data of the system are being restored
 SYSTEM_NOT_FOUND = "SystemNotFound"
 WAITING_FOR_TARGET = "WaitingForTarget"
+
+# A Restore.
+BACKUP_NOT_FOUND = "BackupNotFound"
+NOT_CONFIRMED = "NotConfirmed"
+PHYSICAL_RESTORE = "PhysicalRestore"
+SET_NOT_KNOWN = "SetNotKnown"
+SYSTEM_NOT_READY = "SystemNotReady"
+WAITING_FOR_RESTORE = "WaitingForRestore"
+RESTORE_RUNNING = "RestoreRunning"
+RESTORE_SUCCEEDED = "RestoreSucceeded"
+RESTORE_FAILED = "RestoreFailed"
 
 # It is switched off, or on its way there.
 HIBERNATED = "Hibernated"

@@ -291,6 +291,11 @@ class HandledCommands(Model):
         description="Value of tradingoperator.io/skip-backup-once: the change to the revision "
         "that it names was let go without a backup.",
     )
+    resume_trading: Handled = Field(
+        None,
+        description="Value of tradingoperator.io/resume-trading: after the Restore that it names "
+        "the services were told again what the spec says.",
+    )
     dry_run: Handled = Field(
         None,
         description="Value of tradingoperator.io/dry-run: `dryRun` says what the spec would "
@@ -332,6 +337,11 @@ class TradingSystemStatus(Model):
     trading_state: Annotated[str, Field(max_length=16)] | None = Field(
         None,
         description="Which orders the services were told they may send: what their file says.",
+    )
+    halted_by: Annotated[str, Field(max_length=253)] | None = Field(
+        None,
+        description="Restore because of which services are told Halted, whatever the spec says, "
+        "until tradingoperator.io/resume-trading names it.",
     )
     components: list[ComponentStatus] = Field(
         default_factory=list,

@@ -1,20 +1,19 @@
 """One pass over a Backup."""
 
 from datetime import datetime
-from typing import Any
 
 from trading_operator.api.backup import BackupSpec
 from trading_operator.api.errors import InvalidSpecError
 from trading_operator.api.reasons import BACKUP_NOT_TAKEN
 from trading_operator.api.rollout import RolloutPhase
-from trading_operator.api.trading_system import KIND as TRADING_SYSTEM
+from trading_operator.controllers.neighbours import Neighbours
 from trading_operator.controllers.parse import (
     parse_backup,
     parse_backup_status,
     parse_owner,
     parse_spec,
 )
-from trading_operator.controllers.registry import Body, Registry
+from trading_operator.controllers.registry import Body
 from trading_operator.controllers.report import Report
 from trading_operator.engines.base import OperandSettings
 from trading_operator.kube.access import Kube
@@ -30,21 +29,24 @@ from trading_operator.plan.rollout.commands import RETRY
 
 
 async def reconcile_backup(
-    kube: Kube, operand: OperandSettings, systems: Registry[Any], body: Body, now: datetime
+    kube: Kube, operand: OperandSettings, neighbours: Neighbours, body: Body, now: datetime
 ) -> Report:
     """Bring a Backup to its spec. Raises InvalidSpecError, ApiError."""
     owner, spec = parse_owner(body), parse_backup(body)
-    system = systems.get(Key(owner.namespace, spec.system, TRADING_SYSTEM))
+    system_key = Key(owner.namespace, spec.system)
+    system, restore = neighbours.find(system_key), neighbours.find_restore(system_key)
     gathered = await read_backup(kube, owner, spec)
     case = Case(
         owner=owner,
         spec=spec,
         observed=gathered.observed,
         operand=operand,
-        source=None if system is None else _find_source(kube, system),
+        source=None if system is None else find_source(kube, system),
         jobs=read_jobs(kube, owner),
         before=parse_backup_status(body),
         wish=None if system is None else _find_wish(owner, spec, system),
+        asked=neighbours.asked_of(key_of(owner)),
+        restored_by="" if restore is None else restore.name,
     )
     planned = plan_backup(case, now)
     applied = await apply_plan(kube, owner, planned.plan, gathered.observed)
@@ -58,7 +60,7 @@ async def reconcile_backup(
     return Report(status, due)
 
 
-def _find_source(kube: Kube, system: Body) -> Source | None:
+def find_source(kube: Kube, system: Body) -> Source | None:
     """Return the system as it is kept up; None of one that is on its way out, or makes no sense."""
     if "deletionTimestamp" in system["metadata"]:
         return None

@@ -2,10 +2,12 @@
 
 import functools
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
+from trading_operator.api.backup_status import RunKind
 from trading_operator.controllers.backup import reconcile_backup
 from trading_operator.controllers.kind import Kind, Status
+from trading_operator.controllers.neighbours import Neighbours
 from trading_operator.controllers.parse import parse_backup_status
 from trading_operator.controllers.registry import Body, Registry
 from trading_operator.engines.base import OperandSettings
@@ -26,6 +28,7 @@ class BackupFacts(NamedTuple):
     rpo_seconds: int | None
     rto_seconds: int | None
     missed_runs: int
+    running: tuple[str, ...]  # Jobs that read the data now
 
 
 Backups = Registry[BackupFacts]
@@ -45,24 +48,27 @@ def read_facts(body: Body) -> BackupFacts:
         rpo_seconds=status.measured_rpo_seconds,
         rto_seconds=status.measured_rto_seconds,
         missed_runs=status.missed_runs,
+        running=tuple(e.job for e in status.running if e.kind is not RunKind.DRILL),
     )
 
 
 def build_backups(
-    kube: Kube, operand: OperandSettings, systems: Registry[Any]
+    kube: Kube, operand: OperandSettings, neighbours: Neighbours
 ) -> Kind[BackupFacts]:
-    """Build the kind of the Backups; what they back up is looked up among the known systems."""
+    """Build the kind of the Backups."""
     return Kind(
         resource=BACKUPS,
         read_facts=read_facts,
-        reconcile=functools.partial(reconcile_backup, kube, operand, systems),
+        reconcile=functools.partial(reconcile_backup, kube, operand, neighbours),
+        changed=neighbours.backup_changed,
         invalid_status=invalid_backup_status,
-        known_status=_known_status,
+        known_status=known_status,
         tell=backup_events,
     )
 
 
-def _known_status(_: Kube, body: Body) -> Status | None:
+def known_status(_: Kube, body: Body) -> Status | None:
+    """Return the last status, which still holds."""
     previous = body.get("status")
     return None if previous is None else dict(previous)
 

@@ -9,6 +9,7 @@ from trading_operator.api.backup import BackupSpec
 from trading_operator.api.backup_status import BackupStatus
 from trading_operator.api.common import Model
 from trading_operator.api.reasons import READY
+from trading_operator.api.restore import RestoreSpec, RestoreStatus
 from trading_operator.api.trading_system import COMMAND_LENGTH, TradingSystemSpec
 from trading_operator.controllers.registry import Body
 from trading_operator.manifests.metadata import COMMAND_PREFIX
@@ -48,6 +49,20 @@ def parse_backup_status(body: Body) -> BackupStatus:
         return BackupStatus.model_validate({**status, "conditions": []})
     except ValidationError:
         return BackupStatus()
+
+
+def parse_restore(body: Body) -> RestoreSpec:
+    """Parse a Restore's spec. Raises InvalidSpecError for what passed an older or no schema."""
+    return _parse(RestoreSpec, body)
+
+
+def parse_restore_status(body: Body) -> RestoreStatus:
+    """Parse what the operator said last of a Restore; what another hand wrote is nothing."""
+    try:
+        status = body.get("status") or {}
+        return RestoreStatus.model_validate({**status, "conditions": []})
+    except ValidationError:
+        return RestoreStatus()
 
 
 def parse_backup_facts(body: Body) -> BackupFacts:

@@ -9,13 +9,14 @@ import uuid
 from collections.abc import Callable, Coroutine
 from dataclasses import replace
 from itertools import chain
-from typing import Any
+from typing import Any, TypeVar
 
 from trading_operator import __version__
 from trading_operator.controllers.backup_metrics import read_backup_conditions, read_numbers
-from trading_operator.controllers.backups import BackupFacts, Number, build_backups
-from trading_operator.controllers.links import Links
-from trading_operator.controllers.registry import Body
+from trading_operator.controllers.backups import Number, build_backups
+from trading_operator.controllers.kind import Kind
+from trading_operator.controllers.neighbours import Neighbours
+from trading_operator.controllers.restores import build_restores
 from trading_operator.controllers.served import Served
 from trading_operator.controllers.system_metrics import (
     count_conditions,
@@ -23,7 +24,6 @@ from trading_operator.controllers.system_metrics import (
     read_hibernated,
 )
 from trading_operator.controllers.trading_systems import (
-    SystemFacts,
     Systems,
     build_trading_systems,
 )
@@ -37,6 +37,7 @@ from trading_operator.kube.errors import ApiError
 from trading_operator.kube.event_informer import EventInformer, OptionalInformer
 from trading_operator.kube.events import EventPoster
 from trading_operator.kube.informer import Informer
+from trading_operator.kube.listing import list_all
 from trading_operator.kube.named import NamedReader
 from trading_operator.kube.resources import (
     CHILDREN,
@@ -64,6 +65,7 @@ _WAYS_OUT = {
 }
 
 _log = logging.getLogger(__name__)
+F = TypeVar("F")
 
 
 class Runtime:
@@ -92,18 +94,20 @@ class Runtime:
         self.transport.fence_writes(self.elector.leads)
         self.events = EventPoster(self.transport, settings.pod_name, metrics)
         self.informers = self._build_informers()
-        self.links = Links()
-        systems = build_trading_systems(self.kube, operand, self._find_backup)
-        systems = replace(systems, changed=self._system_changed)
-        self.systems: Served[SystemFacts] = Served(systems, self.kube, self.events, metrics)
-        backups = build_backups(self.kube, operand, self.systems.registry)
-        backups = replace(backups, changed=self._backup_changed)
-        self.backups: Served[BackupFacts] = Served(backups, self.kube, self.events, metrics)
+        self.neighbours = Neighbours()
+        self.systems = self._serve(build_trading_systems(self.kube, operand, self.neighbours))
+        self.backups = self._serve(build_backups(self.kube, operand, self.neighbours))
+        self.restores = self._serve(build_restores(self.kube, operand, self.neighbours))
         self.served: dict[str, Served[Any]] = {
-            each.kind.resource.kind: each for each in (self.systems, self.backups)
+            each.kind.resource.kind: each for each in (self.systems, self.backups, self.restores)
         }
         self._tasks: list[asyncio.Task[None]] = []
         self._bind_gauges()
+
+    def _serve(self, kind: Kind[F]) -> Served[F]:
+        served = Served(kind, self.kube, self.events, self.metrics)
+        self.neighbours.introduce(served)
+        return served
 
     async def start(self, stop: asyncio.Event) -> None:
         """Start everything and wait for our CRD; `stop` is set when a part ends by an error."""
@@ -118,6 +122,7 @@ class Runtime:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self.kube.progress.close()
         await self.transport.close()
 
     def problems(self) -> list[str]:
@@ -134,10 +139,30 @@ class Runtime:
     async def _lead(self) -> None:
         self.metrics.leads.inc()
         await asyncio.gather(*(informer.synced.wait() for informer in self.informers))
+        for served in (self.backups, self.restores):
+            await self._catch_up(served)
         async with asyncio.TaskGroup() as group:
             for each in self.served.values():
                 group.create_task(each.loop.run(self.settings.concurrency))
             group.create_task(self.events.run())
+
+    async def _catch_up(self, served: Served[Any]) -> None:
+        """Learn of all that systems look at before the first pass over one of them.
+
+        A system that does not know yet of a Restore would start what that one has stopped.
+        """
+        while True:
+            try:
+                for namespace in self.settings.watch_namespaces or (None,):
+                    async for body in list_all(self.transport, served.kind.resource, namespace):
+                        served.registry.store(body)
+                return
+            except ApiError as error:
+                if error.status in (403, 404):
+                    return  # they are not served, and it was said so
+                kind = served.kind.resource.kind
+                _log.warning("%ss are not listed yet", kind, extra={"error": str(error)})
+            await asyncio.sleep(CRD_SECONDS)
 
     def _spawn(self, work: Coroutine[None, None, None], stop: asyncio.Event) -> None:
         task = asyncio.create_task(work)
@@ -218,25 +243,6 @@ class Runtime:
 
     def _build_cache(self) -> Cache:
         return Cache(self._wake, functools.partial(self._wake, urgent=True))
-
-    def _find_backup(self, key: Key) -> Body | None:
-        return self.backups.registry.get(key)
-
-    def _system_changed(self, key: Key) -> None:
-        """Have the Backups of a system look at it: what it has, or what it waits for, changed."""
-        for source in self.links.sources(key):
-            self.backups.wake(source)
-
-    def _backup_changed(self, key: Key) -> None:
-        """Note which system a Backup is of, and have that one look whose changes wait for it."""
-        known = self.backups.registry.look_at(key)
-        system = None if known is None else Key(key.namespace, known.facts.system)
-        places = {self.links.target(key), system}
-        self.links.set(key, system)
-        for each in places:
-            waiting = None if each is None else self.systems.registry.look_at(each)
-            if each is not None and waiting and waiting.facts.backup_before == key.name:
-                self._wake(each)
 
     def _wake(self, key: Key, *, urgent: bool = False) -> None:
         if key.kind in self.served:

@@ -1,12 +1,13 @@
 """One pass over a trading system."""
 
-from collections.abc import Callable, Iterable
-from dataclasses import replace
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from trading_operator.api.backup import KIND as BACKUP
 from trading_operator.api.reasons import DEGRADED
 from trading_operator.api.trading_system import TradingSystemSpec
+from trading_operator.controllers.neighbours import Neighbours
 from trading_operator.controllers.parse import parse_backup_facts, parse_owner, parse_spec
 from trading_operator.controllers.registry import Body
 from trading_operator.controllers.report import Report
@@ -22,9 +23,21 @@ from trading_operator.observe.trading_system import trading_system_status
 from trading_operator.plan.deletion import needs_ordered_stop
 from trading_operator.plan.rollout.needs import needed_references
 from trading_operator.plan.trading_system import plan_trading_system
-from trading_operator.plan.types import BackupFacts, InvalidSpecError, Owner, PodFacts
+from trading_operator.plan.types import (
+    BackupFacts,
+    InvalidSpecError,
+    Owner,
+    PodFacts,
+    RestoreFacts,
+)
 
-FindBackup = Callable[[Key], Body | None]
+
+@dataclass(frozen=True)
+class Around:
+    """What other resources of ours say that a system has to heed."""
+
+    backup: BackupFacts | None = None  # that its changes wait for
+    restore: RestoreFacts | None = None  # that is under way
 
 
 async def reconcile_trading_system(
@@ -32,15 +45,15 @@ async def reconcile_trading_system(
     operand: OperandSettings,
     body: Body,
     now: datetime,
-    find_backup: FindBackup = lambda _: None,
+    neighbours: Neighbours | None = None,
 ) -> Report:
     """Bring a system to its spec. Raises InvalidSpecError, ApiError."""
     owner, untold = parse_owner(body), None
     try:
         spec = parse_spec(body)
         untold = await try_restraint(kube, owner, spec, operand)
-        backup = _read_backup(owner, spec, find_backup)
-        return await _reconcile(kube, operand, body, (spec, backup), now)
+        around = Around() if neighbours is None else _look_around(owner, spec, neighbours)
+        return await _reconcile(kube, operand, body, (spec, around), now)
     except InvalidSpecError as error:
         # Nothing is changed but what ends.
         pods = kube.cache.pods(key_of(owner))
@@ -50,28 +63,26 @@ async def reconcile_trading_system(
         raise
 
 
-def _read_backup(
-    owner: Owner, spec: TradingSystemSpec, find_backup: FindBackup
-) -> BackupFacts | None:
-    """Return what is known of the Backup that changes of the system wait for."""
+def _look_around(owner: Owner, spec: TradingSystemSpec, neighbours: Neighbours) -> Around:
     name = spec.rollout.backup_before
-    body = None if name is None else find_backup(Key(owner.namespace, name, BACKUP))
-    return None if body is None else parse_backup_facts(body)
+    body = None if name is None else neighbours.find(Key(owner.namespace, name, BACKUP))
+    backup = None if body is None else parse_backup_facts(body)
+    return Around(backup, neighbours.find_restore(key_of(owner)))
 
 
 async def _reconcile(
     kube: Kube,
     operand: OperandSettings,
     body: Body,
-    given: tuple[TradingSystemSpec, BackupFacts | None],
+    given: tuple[TradingSystemSpec, Around],
     now: datetime,
 ) -> Report:
-    spec, backup = given
+    spec, around = given
     owner, previous = parse_owner(body), body.get("status")
     needed = needed_references(owner, spec, read_revisions(kube, owner), previous)
     gathered = await read_observed(kube, owner, needed, previous)
-    if backup is not None:
-        gathered = replace(gathered, observed=replace(gathered.observed, backup=backup))
+    observed = replace(gathered.observed, backup=around.backup, restore=around.restore)
+    gathered = replace(gathered, observed=observed)
     plan = plan_trading_system(owner, spec, gathered.observed, now, operand)
     if plan.wants_capacity:  # a change is about to begin
         observed = replace(gathered.observed, capacity=await kube.capacity.read(owner.namespace))

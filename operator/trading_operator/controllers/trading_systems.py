@@ -5,9 +5,10 @@ from typing import NamedTuple
 
 from trading_operator.controllers.deletion import end_trading_system, seconds_to_deadline
 from trading_operator.controllers.kind import Kind, Parting
+from trading_operator.controllers.neighbours import Neighbours
 from trading_operator.controllers.registry import Body, Registry
 from trading_operator.controllers.trading_state import known_status
-from trading_operator.controllers.trading_system import FindBackup, reconcile_trading_system
+from trading_operator.controllers.trading_system import reconcile_trading_system
 from trading_operator.engines.base import OperandSettings
 from trading_operator.kube.access import Kube
 from trading_operator.kube.resources import TRADING_SYSTEMS
@@ -39,19 +40,18 @@ def _share(hibernated: bool, backup_before: str) -> SystemFacts:
 
 
 def build_trading_systems(
-    kube: Kube, operand: OperandSettings, find_backup: FindBackup
+    kube: Kube, operand: OperandSettings, neighbours: Neighbours
 ) -> Kind[SystemFacts]:
-    """Build the kind of the trading systems; changes of some wait for Backups."""
+    """Build the kind of the trading systems."""
     end = functools.partial(end_trading_system, kube, operand)
     return Kind(
         resource=TRADING_SYSTEMS,
         read_facts=read_facts,
-        reconcile=functools.partial(
-            reconcile_trading_system, kube, operand, find_backup=find_backup
-        ),
+        reconcile=functools.partial(reconcile_trading_system, kube, operand, neighbours=neighbours),
         invalid_status=invalid_status,
         known_status=known_status,
         tell=events_between,
         parting=Parting(end, seconds_to_deadline),
+        changed=neighbours.system_changed,
         urgent=True,
     )

@@ -7,6 +7,7 @@ from trading_operator.kube.cache import Cache, Key
 from trading_operator.kube.capacity import CapacityReader
 from trading_operator.kube.contests import Contests
 from trading_operator.kube.named import NamedReader
+from trading_operator.kube.progress import ProgressReader
 from trading_operator.kube.refusals import Refusals
 from trading_operator.kube.revision_memory import RevisionMemory
 from trading_operator.kube.transport import Transport
@@ -55,6 +56,7 @@ class Kube:
     foreign: Foreign = field(default_factory=Foreign)
     contests: Contests = field(default_factory=Contests)
     revisions: RevisionMemory = field(default_factory=RevisionMemory)
+    progress: ProgressReader = field(default_factory=ProgressReader)
 
     def forget(self, key: Key) -> None:
         """Drop what is remembered of a system that is gone."""

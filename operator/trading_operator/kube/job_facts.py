@@ -34,6 +34,7 @@ def read_job_facts(job: Mapping[str, Any], pods: Iterable[PodFacts]) -> JobFacts
         message=ended.get("message") or "",
         words=next((each.said for each in reversed(own) if each.said), ""),
         waits=_waits(own),
+        address=own[-1].address if own else "",
         config_maps=tuple(mounted_config_maps(job["spec"]["template"])),
     )
 

@@ -56,12 +56,13 @@ def read_pod_facts(pod: Mapping[str, Any]) -> PodFacts:
         ready_since=condition.get("lastTransitionTime") or "",
         started_at=started_at(main),
     )
-    return _read_job_pod(facts, metadata, main) if labels.get(ROLE) == JOB_ROLE else facts
+    return _read_job_pod(facts, pod, main) if labels.get(ROLE) == JOB_ROLE else facts
 
 
 def _read_job_pod(
-    facts: PodFacts, metadata: Mapping[str, Any], main: Sequence[Mapping[str, Any]]
+    facts: PodFacts, pod: Mapping[str, Any], main: Sequence[Mapping[str, Any]]
 ) -> JobPodFacts:
+    metadata, status = pod["metadata"], pod.get("status") or {}
     program = next((each for each in main if each["name"] == CONTAINER_NAME), {})
     ended = (program.get("state") or {}).get("terminated") or {}
     return JobPodFacts(
@@ -69,6 +70,7 @@ def _read_job_pod(
         job_uid=_controller_uid(metadata),
         created_at=metadata.get("creationTimestamp", ""),
         said=ended.get("message") or "",
+        address=status.get("podIP", "") if facts.phase == "Running" else "",
     )
 
 

@@ -51,8 +51,16 @@ async def read_backup(kube: Kube, owner: Owner, spec: BackupSpec) -> Gathered:
     return Gathered(observed, soonest(named.fresh_for, FOREIGN_SECONDS if foreign else None))
 
 
+def read_children(kube: Kube, owner: Owner) -> Observed:
+    """Return the children of a resource that needs nothing which is not watched."""
+    key = key_of(owner)
+    children = kube.cache.children(key, owner.uid)
+    manifests = {ref: entry.manifest for ref, entry in children.items()}
+    return Observed(children=manifests, foreign=kube.foreign.known(key))
+
+
 def read_jobs(kube: Kube, owner: Owner) -> tuple[JobFacts, ...]:
-    """Return the Jobs of a Backup, with what their pods say."""
+    """Return the Jobs of a Backup or a Restore, with what their pods say."""
     key = key_of(owner)
     pods = kube.cache.pods(key)
     jobs = kube.cache.offspring(key, owner.uid, JOBS.kind)

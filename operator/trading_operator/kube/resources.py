@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from trading_operator.api import backup, trading_system
+from trading_operator.api import backup, restore, trading_system
 from trading_operator.api.common import API_VERSION
 from trading_operator.manifests.controller_revision import KIND as REVISION_KIND
 from trading_operator.manifests.metadata import COMPONENT, MANAGED_BY_SELECTOR
@@ -68,6 +68,7 @@ EVENTS = Resource("Event", "events.k8s.io/v1", "events")
 POD_EVENTS = Resource("Event", "v1", "events", selector="", fields="reason=Unhealthy")
 TRADING_SYSTEMS = Resource(trading_system.KIND, API_VERSION, trading_system.PLURAL)
 BACKUPS = Resource(backup.KIND, API_VERSION, backup.PLURAL)
+RESTORES = Resource(restore.KIND, API_VERSION, restore.PLURAL)
 
 CHILDREN = (
     CONFIG_MAPS,
@@ -87,5 +88,5 @@ CHILDREN = (
 OPTIONAL = frozenset({CRON_JOBS, JOBS})
 BY_KIND = {resource.kind: resource for resource in (*CHILDREN, SECRETS)}
 # What people write and the operator answers to.
-OWN = (TRADING_SYSTEMS, BACKUPS)
+OWN = (TRADING_SYSTEMS, BACKUPS, RESTORES)
 OWN_BY_KIND = {resource.kind: resource for resource in OWN}

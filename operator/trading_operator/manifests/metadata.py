@@ -30,6 +30,7 @@ ADOPT_ANNOTATION = f"{COMMAND_PREFIX}adopt-rendering"
 REVISION_ANNOTATION = "tradingoperator.io/revision"
 RENDERING_ANNOTATION = "tradingoperator.io/rendering"
 TRADING_STATE_ANNOTATION = "tradingoperator.io/trading-state"  # that a pod was told of
+HALTED_BY_ANNOTATION = "tradingoperator.io/halted-by"  # of the trading state: a Restore
 RESUME_ANNOTATION = "tradingoperator.io/resume-replicas"  # of an autoscaled one that hibernates
 SIZE_ANNOTATION = "tradingoperator.io/size"  # that the operator asked for, of a claim
 MADE_FOR_ANNOTATION = "tradingoperator.io/made-for"  # uid of the system that made a claim

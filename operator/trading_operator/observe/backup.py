@@ -29,6 +29,7 @@ _PERMANENT = "PodFailurePolicy"
 _RESTS = {
     reasons.SUSPENDED: "no backup begins by its schedule while spec.suspend is true",
     reasons.HIBERNATED: "no backup begins while the system hibernates",
+    reasons.RESTORING: "no backup begins while data of the system are restored",
 }
 
 

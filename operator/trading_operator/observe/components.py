@@ -8,6 +8,7 @@ from trading_operator.api.reasons import (
     DEPENDENCY_LOST,
     HIBERNATED,
     REFUSED,
+    RESTORING,
     WAITING_REASONS,
     WITHOUT_OPTIONAL,
 )
@@ -123,6 +124,9 @@ def _stopping(view: ComponentView) -> _Judgement | None:
     block = view.plan.block
     if block is not None:
         return ComponentState.STOPPING, Why(block.reason, block.message)
+    if view.plan.stopped_by:
+        message = f"has no pods while Restore {view.plan.stopped_by} is under way"
+        return ComponentState.STOPPED, Why(RESTORING, message)
     return ComponentState.STOPPED, Why(HIBERNATED, "has no pods while spec.hibernated is true")
 
 

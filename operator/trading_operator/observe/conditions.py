@@ -45,6 +45,7 @@ class Picture:
     left: Sequence[str] = ()  # components that left the spec and have not ended
     withheld: Sequence[Ref] = ()  # what waits to be written while the system is paused
     rollout: RolloutPlan | None = None
+    why_stopped: str = reasons.HIBERNATED  # should it stop
 
     @property
     def stops(self) -> bool:
@@ -60,7 +61,7 @@ def verdicts(picture: Picture) -> tuple[Verdict, ...]:
 def _available(picture: Picture) -> Verdict:
     if picture.stops:
         message = _describe(line for line in picture.lines if line.state in _OFF)
-        return Verdict(reasons.AVAILABLE, False, reasons.HIBERNATED, message)
+        return Verdict(reasons.AVAILABLE, False, picture.why_stopped, message)
     dispensable = _dispensable(picture.spec)
     idle = [
         line.name
@@ -90,7 +91,7 @@ def _ready(picture: Picture) -> Verdict:
         is_settled = not unready and not picture.withheld
         return Verdict(reasons.READY, is_settled, reasons.PAUSED, shorten(told))
     if picture.stops:
-        return Verdict(reasons.READY, False, reasons.HIBERNATED, _describe(unready))
+        return Verdict(reasons.READY, False, picture.why_stopped, _describe(unready))
     held = judge_ready(picture.rollout)
     if held is not None and not _tells_more(unready, held):
         return held

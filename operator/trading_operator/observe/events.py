@@ -12,7 +12,10 @@ _TROUBLE = frozenset({ComponentState.BLOCKED.value, ComponentState.DEGRADED.valu
 _FAILING_STARTS = frozenset({reasons.IMAGE_PULL_FAILED, reasons.CONTAINER_FAILED})
 _RECOVERED = "Recovered"
 # Somebody switched the system: told once, by one condition of those that say it.
-_SWITCHED = {reasons.RECONCILING: (reasons.PAUSED,), reasons.AVAILABLE: (reasons.HIBERNATED,)}
+_SWITCHED = {
+    reasons.RECONCILING: (reasons.PAUSED,),
+    reasons.AVAILABLE: (reasons.HIBERNATED, reasons.RESTORING),
+}
 
 
 def events_between(

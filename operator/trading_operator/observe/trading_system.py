@@ -46,6 +46,7 @@ def trading_system_status(
         handled=_handled(applied),
         components_ready=_count(lines),
         trading_state=plan.trading_state and plan.trading_state.told(applied.children),
+        halted_by=plan.halted_by or None,
         components=lines,
         conditions=build_conditions(verdicts(picture), plan.generation, before, now),
     )
@@ -98,6 +99,7 @@ def _picture(
         left=applied.plan.left,
         withheld=applied.plan.withheld,
         rollout=applied.plan.rollout,
+        why_stopped=reasons.HIBERNATED if observed.restore is None else reasons.RESTORING,
     )
 
 

@@ -23,6 +23,7 @@ def withhold(plan: Plan, observed: Observed) -> Plan:
         rendering=plan.rendering,
         generation=plan.generation,
         trading_state=urgent.trading_state,
+        halted_by=plan.halted_by,
         withheld=waiting,
         desired_revision=plan.desired_revision,
         last_good_revision=plan.last_good_revision,

@@ -13,7 +13,12 @@ from trading_operator.api.reasons import NAME_CONFLICT
 from trading_operator.api.service import Service
 from trading_operator.api.trading_system import TradingState
 from trading_operator.manifests.config_map import build_mutable_config_map
-from trading_operator.manifests.metadata import Manifest, Owner, child_name
+from trading_operator.manifests.metadata import (
+    HALTED_BY_ANNOTATION,
+    Manifest,
+    Owner,
+    child_name,
+)
 from trading_operator.manifests.pod import Mount, build_config_mount
 from trading_operator.plan.draft import SERVICE, Draft, System
 from trading_operator.plan.sealing import seal
@@ -71,7 +76,12 @@ def plan_trading_state(system: System) -> Iterator[Manifest]:
     left = ref in system.observed.children and any(_trading_pods(system))
     if system.spec.services or left:
         files = {STATE_KEY: f"{system.spec.trading_state.value}\n"}
-        yield build_mutable_config_map(system.owner, ref.name, files)
+        manifest = build_mutable_config_map(system.owner, ref.name, files)
+        if system.observed.halted_by:
+            # Remembered beside what it explains: it holds for as long as this does.
+            annotations = {HALTED_BY_ANNOTATION: system.observed.halted_by}
+            manifest["metadata"]["annotations"] = annotations
+        yield manifest
 
 
 def plan_notice(system: System) -> StateNotice:

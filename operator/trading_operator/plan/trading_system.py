@@ -1,6 +1,7 @@
 """A trading system's plan: the order of the policies."""
 
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
 from datetime import datetime
 
 from trading_operator.api.sharing import Isolation
@@ -18,6 +19,7 @@ from trading_operator.plan.pausing import withhold
 from trading_operator.plan.prune import Needed, plan_prune
 from trading_operator.plan.recreation import plan_recreations
 from trading_operator.plan.replacement import abandoned_pods, pods_to_replace
+from trading_operator.plan.restoring import restrain
 from trading_operator.plan.rollout.clock import soonest
 from trading_operator.plan.rollout.commands import handled_commands
 from trading_operator.plan.rollout.course import Course, set_course
@@ -47,6 +49,7 @@ def plan_trading_system(
     operand: OperandSettings,
 ) -> Plan:
     """Return what should be there now; raises InvalidSpecError when the spec makes no sense."""
+    spec, observed = restrain(owner, spec, observed)
     refuse_shared_names(owner, spec)
     refuse_shared_routes(spec.services)
     course = set_course(System(owner, spec, observed, operand), now)
@@ -85,6 +88,7 @@ def plan_trading_system(
             *(each.gate.requeue_after for each in turns.decisions),
         ),
         trading_state=plan_notice(system),
+        halted_by=observed.halted_by,
         left=find_left(system, drafts),
     )
     return withhold(plan, observed) if spec.paused else plan
@@ -92,8 +96,11 @@ def plan_trading_system(
 
 def _components(course: Course, turns: Turns, now: datetime) -> Iterator[ComponentPlan]:
     """Yield what the status says of the components, those of a change that is held among them."""
+    restore = course.kept_up.system.observed.restore
     for each in turns.decisions:
         component = add_notes(course.kept_up.system, each.draft, plan_component(each), now)
+        if each.stops and restore is not None:
+            component = replace(component, stopped_by=restore.name)
         yield hold_component(course, component)
     yield from held_components(course)
 

@@ -9,6 +9,7 @@ from trading_operator.plan.draft import Draft, System
 from trading_operator.plan.hibernation import decide_stops
 from trading_operator.plan.leaving import plan_leaving
 from trading_operator.plan.readiness import is_ready
+from trading_operator.plan.restoring import resting_components
 from trading_operator.plan.stopping import plan_stopping
 from trading_operator.plan.types import Observed, Ref
 
@@ -52,6 +53,13 @@ def take_turns(
     if system.spec.hibernated:
         stopping = plan_stopping(drafts, observed)
         return Turns(decide_stops(system, drafts, stopping), stopping.delete, stopping.done)
+    resting = resting_components(system)
+    if resting:
+        # What is restored stays up, and nothing that left the spec goes meanwhile.
+        stops = decide_stops(system, drafts, plan_stopping(drafts, observed))
+        kept = {each.draft.name: each for each in stops if each.draft.name in resting}
+        decided = (kept.get(n) or decide(system, each, drafts, now) for n, each in drafts.items())
+        return Turns(tuple(decided), (), settled=False)
     decisions = tuple(decide(system, draft, drafts, now) for draft in drafts.values())
     settled = proven and all(_is_as_planned(observed, each) for each in decisions)
     return Turns(decisions, plan_leaving(system, drafts, settled=settled), settled)

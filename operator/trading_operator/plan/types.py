@@ -40,6 +40,7 @@ __all__ = [
     "PodFault",
     "Quota",
     "Ref",
+    "RestoreFacts",
     "RevisionState",
     "RolloutFacts",
     "RolloutPlan",
@@ -115,6 +116,7 @@ class JobPodFacts(PodFacts):
     job_uid: str = ""
     created_at: str = ""
     said: str = ""  # what its program left behind
+    address: str = ""  # while it runs
 
 
 @dataclass(frozen=True)
@@ -185,6 +187,14 @@ class BackupFacts:
 
 
 @dataclass(frozen=True)
+class RestoreFacts:
+    """A Restore that is under way: what uses its targets is stopped."""
+
+    name: str
+    targets: frozenset[str]  # names of datastores and volumes
+
+
+@dataclass(frozen=True)
 class Quota:
     """A ResourceQuota of the namespace: what it allows and what is used of it."""
 
@@ -224,6 +234,8 @@ class Observed:
     rollout: RolloutFacts = RolloutFacts()
     capacity: Capacity | None = None  # None: it was not looked at
     backup: BackupFacts | None = None  # that rollout.backupBefore names; None: there is none
+    restore: RestoreFacts | None = None
+    halted_by: str = ""  # the Restore because of which no order is sent
 
 
 @dataclass(frozen=True)
@@ -262,6 +274,7 @@ class ComponentPlan:
     notes: tuple[Finding, ...] = ()  # to be said though it is Ready; no reason: nothing is amiss
     claim: Ref | None = None  # of a datastore's volume
     held: bool = False  # a change would add it, and has not begun
+    stopped_by: str = ""  # the Restore because of which it `stops`; "": the system hibernates
 
 
 def told_state(file: Manifest) -> str:
@@ -341,6 +354,7 @@ class Plan:
     generation: int = 0  # of the spec that was planned
     requeue_after: timedelta | None = None
     trading_state: StateNotice | None = None
+    halted_by: str = ""  # the Restore because of which no order is sent
     left: tuple[str, ...] = ()  # components that left the spec and have not ended
     withheld: tuple[Ref, ...] = ()  # what waits to be written while the system is paused
 

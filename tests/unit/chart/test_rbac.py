@@ -15,6 +15,9 @@ IN_A_NAMESPACE = {
     "tradingoperator.io/backups": {"get", "list", "watch"},
     "tradingoperator.io/backups/status": {"patch"},
     "tradingoperator.io/backups/finalizers": {"update"},
+    "tradingoperator.io/restores": {"get", "list", "watch"},
+    "tradingoperator.io/restores/status": {"patch"},
+    "tradingoperator.io/restores/finalizers": {"update"},
     "batch/cronjobs": CHILD,
     "batch/jobs": {"get", "list", "watch", "create"},
     "apps/deployments": CHILD,
@@ -37,6 +40,7 @@ IN_A_NAMESPACE = {
 OF_THE_CLUSTER = {"storage.k8s.io/storageclasses": {"list"}, "/nodes": {"list"}}
 NAMESPACED = {"rbac": {"scope": "namespaced"}, "watchNamespaces": ["desk-a", "desk-b"]}
 SCOPES = [{}, NAMESPACED]
+PLURALS = ("tradingsystems", "backups", "restores")
 
 
 def permissions(rules: Iterable[Manifest]) -> dict[str, set[str]]:
@@ -146,7 +150,7 @@ def test_people_get_access_through_the_clusters_own_roles(chart: Chart) -> None:
         if label.startswith("rbac.authorization.k8s.io/aggregate-to-")
     }
     assert set(roles) == {"admin", "edit", "view"}
-    kinds = [f"tradingoperator.io/{plural}" for plural in ("tradingsystems", "backups")]
+    kinds = [f"tradingoperator.io/{plural}" for plural in PLURALS]
     looking = {kind: {"get", "list", "watch"} for kind in kinds}
     assert roles["view"] == looking | {f"{kind}/status": {"get"} for kind in kinds}
     assert roles["edit"] == roles["admin"]

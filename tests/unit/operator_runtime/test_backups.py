@@ -4,6 +4,7 @@ import copy
 import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
@@ -14,18 +15,21 @@ from prometheus_client import generate_latest
 from trading_operator.controllers.backup import reconcile_backup
 from trading_operator.controllers.backups import read_facts as read_backup_facts
 from trading_operator.controllers.links import Links
+from trading_operator.controllers.neighbours import Neighbours
 from trading_operator.controllers.report import Report
+from trading_operator.controllers.restores import build_restores
 from trading_operator.controllers.runtime import Runtime
-from trading_operator.controllers.trading_systems import Systems, read_facts
+from trading_operator.controllers.served import Served
+from trading_operator.controllers.trading_systems import build_trading_systems
 from trading_operator.engines.base import OperandSettings
 from trading_operator.kube.access import Kube
 from trading_operator.kube.cache import Cache, Key
 from trading_operator.kube.capacity import CapacityReader
 from trading_operator.kube.connection import Connection
+from trading_operator.kube.events import EventPoster
 from trading_operator.kube.job_facts import read_job_facts
 from trading_operator.kube.named import NamedReader
 from trading_operator.kube.pod_facts import read_pod_facts
-from trading_operator.kube.resources import TRADING_SYSTEMS
 from trading_operator.metrics import Metrics
 from trading_operator.plan.types import JobPodFacts
 from trading_operator.settings import Settings
@@ -101,24 +105,41 @@ class Server:
         return web.json_response(body, status=201)
 
 
-@asynccontextmanager
-async def bench() -> AsyncIterator[tuple[Kube, Systems, Server]]:
+@dataclass
+class World:
     """A Backup's world: its system runs a database."""
-    server = Server()
+
+    kube: Kube
+    server: Server
+    neighbours: Neighbours
+    systems: Served[Any]
+
+    async def reconcile(self, body: Any = None) -> Report:
+        """Pass over the Backup."""
+        return await reconcile_backup(
+            self.kube, OPERAND, self.neighbours, body or backup_body(), NOW
+        )
+
+
+@asynccontextmanager
+async def bench() -> AsyncIterator[World]:
+    """Build the world."""
+    server, neighbours, metrics = Server(), Neighbours(), Metrics()
     async with ScriptedServer(server.answer).transport() as transport:
         cache = Cache(lambda _: None)
         kube = Kube(transport, cache, NamedReader(transport), CapacityReader(transport))
-        systems = Systems(TRADING_SYSTEMS.kind, read_facts, lambda _: None, lambda _: None)
-        systems.take_event("ADDED", build_body("one", spec={"datastores": [STORE]}))
+        events = EventPoster(transport, "me", metrics)
+        kind = build_trading_systems(kube, OPERAND, neighbours)
+        systems: Served[Any] = Served(kind, kube, events, metrics)
+        restores = Served(build_restores(kube, OPERAND, neighbours), kube, events, metrics)
+        neighbours.introduce(systems)
+        neighbours.introduce(restores)
+        systems.registry.store(build_body("one", spec={"datastores": [STORE]}))
         containers = [{"name": "main", "image": "postgres:17"}]
         workload = build_config_map("one-db", 1)
         spec = {"template": {"spec": {"containers": containers}}}
         cache.put({**workload, "kind": "StatefulSet", "spec": spec})
-        yield kube, systems, server
-
-
-async def reconcile(kube: Kube, systems: Systems, body: Any = None) -> Report:
-    return await reconcile_backup(kube, OPERAND, systems, body or backup_body(), NOW)
+        yield World(kube, server, neighbours, systems)
 
 
 def condition(report: Report, kind: str) -> tuple[str, str]:
@@ -127,54 +148,54 @@ def condition(report: Report, kind: str) -> tuple[str, str]:
 
 
 async def test_claims_come_first_then_what_pods_mount_then_what_makes_pods() -> None:
-    async with bench() as (kube, systems, server):
-        await reconcile(kube, systems, backup_body(schedule={"full": "@daily"}))
-        kinds = [each.partition("/")[0] for each in server.written]
+    async with bench() as world:
+        await world.reconcile(backup_body(schedule={"full": "@daily"}))
+        kinds = [each.partition("/")[0] for each in world.server.written]
         assert kinds[0] == "PersistentVolumeClaim"
         assert kinds[-1] == "CronJob"
         assert set(kinds[1:-1]) == {"Secret", "ConfigMap", "NetworkPolicy"}
 
 
 async def test_a_second_pass_writes_nothing() -> None:
-    async with bench() as (kube, systems, server):
-        await reconcile(kube, systems)
-        assert "Job/nightly-once" in server.written
-        written = list(server.written)
-        await reconcile(kube, systems)
-        assert server.written == written
+    async with bench() as world:
+        await world.reconcile()
+        assert "Job/nightly-once" in world.server.written
+        written = list(world.server.written)
+        await world.reconcile()
+        assert world.server.written == written
 
 
 async def test_what_a_pod_says_reaches_the_status_and_a_job_of_nobody_does_not() -> None:
-    async with bench() as (kube, systems, _):
+    async with bench() as world:
         body = backup_body(schedule={"full": "@daily"})
-        await reconcile(kube, systems, body)
+        await world.reconcile(body)
         over = {"type": "Complete", "status": "True", "lastTransitionTime": "2026-01-02T03:00:00Z"}
-        kube.cache.put(build_job(conditions=[over], completionTime="2026-01-02T03:00:00Z"))
+        world.kube.cache.put(build_job(conditions=[over], completionTime="2026-01-02T03:00:00Z"))
         forged = build_job("forged", 2, conditions=[over])
         forged["metadata"]["ownerReferences"] = []
-        kube.cache.put(forged)
+        world.kube.cache.put(forged)
         said = json.dumps({"outcome": "Succeeded", "set": "20260102T030000Z"})
         for name, job in (("p", "uid-nightly-full-1"), ("q", "uid-forged")):
-            kube.cache.put(
+            world.kube.cache.put(
                 build_job_pod(name, "2026-01-02T03:00:00Z", job, containerStatuses=ended(said))
             )
-        report = await reconcile(kube, systems, body)
+        report = await world.reconcile(body)
         assert [each["job"] for each in report.status["lastSets"]] == ["nightly-full-1"]
         assert condition(report, "Succeeded") == ("True", "BackupSucceeded")
 
 
 async def test_a_system_on_its_way_out_is_none() -> None:
-    async with bench() as (kube, systems, server):
+    async with bench() as world:
         body = build_body("one", 5, spec={"datastores": [STORE]})
         body["metadata"]["deletionTimestamp"] = "2026-01-02T03:00:00Z"
-        systems.take_event("MODIFIED", body)
-        report = await reconcile(kube, systems)
+        world.systems.registry.store(body)
+        report = await world.reconcile()
         assert condition(report, "Stalled") == ("True", "SystemNotFound")
-        assert server.written == []
+        assert world.server.written == []
 
 
 async def test_a_change_that_waits_for_this_backup_gets_one() -> None:
-    async with bench() as (kube, systems, server):
+    async with bench() as world:
         rollout = {
             "phase": "Held",
             "reason": "BackupNotTaken",
@@ -182,14 +203,14 @@ async def test_a_change_that_waits_for_this_backup_gets_one() -> None:
             "since": "2026-01-02T03:00:00Z",
         }
         spec = {"datastores": [STORE], "rollout": {"backupBefore": "nightly"}}
-        systems.take_event("MODIFIED", build_body("one", 5, spec=spec, status={"rollout": rollout}))
-        await reconcile(kube, systems, backup_body(schedule={"full": "@daily"}))
-        assert [each for each in server.written if each.startswith("Job/")]
+        world.systems.registry.store(build_body("one", 5, spec=spec, status={"rollout": rollout}))
+        await world.reconcile(backup_body(schedule={"full": "@daily"}))
+        assert [each for each in world.server.written if each.startswith("Job/")]
         other = backup_body(schedule={"full": "@daily"})
         other["metadata"] |= {"name": "weekly", "uid": "other-uid"}
-        server.written.clear()
-        await reconcile(kube, systems, other)
-        assert not [each for each in server.written if each.startswith("Job/")]
+        world.server.written.clear()
+        await world.reconcile(other)
+        assert not [each for each in world.server.written if each.startswith("Job/")]
 
 
 def test_the_newest_pod_of_a_job_has_the_last_word() -> None:

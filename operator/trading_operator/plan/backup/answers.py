@@ -1,4 +1,4 @@
-"""What the program in a Job left behind: its termination message, which is not trusted blindly."""
+"""What the program in a Job says, while it runs and at its end: not trusted blindly."""
 
 from typing import Annotated, Any
 
@@ -67,6 +67,30 @@ class Answer(Model):
     def went_well(self) -> bool:
         """Tell whether the run says that it did what it was to do."""
         return self.outcome == "Succeeded"
+
+
+class Progress(Model):
+    """How far a run is."""
+
+    phase: Word
+    target: Word | None = None
+    done: Count = 0
+    total: Count = 0
+    remaining_seconds: Count | None = None
+
+    def __str__(self) -> str:
+        """Describe it for people."""
+        if self.target is None:
+            return self.phase
+        return f"{self.phase} {self.target}, {self.done + 1} of {self.total}"
+
+
+def read_progress(text: bytes) -> Progress | None:
+    """Read what a program says of its progress; None of what is none of ours."""
+    try:
+        return Progress.model_validate(orjson.loads(text))
+    except (orjson.JSONDecodeError, ValidationError):
+        return None
 
 
 def read_answer(words: str) -> Answer | None:

@@ -45,6 +45,7 @@ class JobFacts:
     message: str = ""
     words: str = ""  # what its program left behind
     waits: str = ""  # why its pod does not run
+    address: str = ""  # of its pod, while it runs
     config_maps: tuple[str, ...] = ()  # that its pods mount
 
     @property
@@ -65,3 +66,5 @@ class Case:
     jobs: tuple[JobFacts, ...] = ()
     before: BackupStatus = field(default_factory=BackupStatus)
     wish: Wish | None = None
+    asked: tuple[str, ...] = ()  # requests of Restores that replace data, as digests
+    restored_by: str = ""  # the Restore that holds the system

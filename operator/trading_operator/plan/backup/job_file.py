@@ -47,18 +47,30 @@ def build_job_files(
     common = _common(case, targets, repository)
     calls = plan_hooks(case, source)
     hooks = {when: [_describe_hook(each) for each in calls[when]] for when in calls}
-    backup = {
-        **common,
-        "targets": list(_backup_targets(targets)),
-        **({"hooks": hooks} if any(hooks.values()) else {}),
-    }
+    bare = {**common, "targets": list(_backup_targets(targets))}
+    backup = {**bare, **({"hooks": hooks} if any(hooks.values()) else {})}
+    # Nobody is there to be asked, and the set that is to be restored must stay.
+    safety = {name: value for name, value in bare.items() if name != "retention"}
     drill = {**common, "targets": list(_drill_targets(targets)), "restore": {"set": "latest"}}
     files = {
         RunKind.FULL: {**backup, "mode": RunKind.FULL.value},
         RunKind.INCREMENTAL: {**backup, "mode": RunKind.INCREMENTAL.value},
+        RunKind.SAFETY: {**safety, "mode": RunKind.FULL.value},
         RunKind.DRILL: drill,
     }
     return {job_file_name(run): _render(content) for run, content in files.items()}
+
+
+def build_restore_file(
+    case: Case, targets: Targets, repository: Repository, wanted: Mapping[str, Any]
+) -> dict[str, str]:
+    """Build the file of a restore into the system itself, by its name."""
+    content = {
+        **_common(case, targets, repository),
+        "targets": list(_backup_targets(targets)),
+        "restore": dict(wanted),
+    }
+    return {job_file_name(RunKind.RESTORE): _render(content)}
 
 
 def drill_port(targets: Targets, target: StoreTarget) -> int:

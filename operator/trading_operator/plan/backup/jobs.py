@@ -100,9 +100,10 @@ def _build_cron_job(work: Work, clockwork: Clockwork, *, rests: bool) -> Manifes
 
 
 def _build_asked(work: Work, request: str) -> Manifest:
-    labels = {**run_labels(work, RunKind.FULL), REQUEST: request}
+    run = RunKind.SAFETY if request in work.case.asked else RunKind.FULL
+    labels = {**run_labels(work, run), REQUEST: request}
     limits = _limits(work.case.spec, kept_seconds=_KEPT_SECONDS)
-    job = build_job_spec(build_run_template(work, RunKind.FULL), limits)
+    job = build_job_spec(build_run_template(work, run), limits)
     return build_job(work.case.owner, child_name(work.case.owner, request), labels, job)
 
 

@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 
 from trading_operator.api.reasons import (
     HIBERNATED,
+    RESTORING,
     SUSPENDED,
     SYSTEM_NOT_FOUND,
     WAITING_FOR_TARGET,
@@ -87,7 +88,9 @@ def plan_backup(case: Case, now: datetime) -> BackupPlan:
 def _rests(case: Case) -> str:
     if case.spec.suspend:
         return SUSPENDED
-    return HIBERNATED if case.source is not None and case.source.spec.hibernated else ""
+    if case.source is not None and case.source.spec.hibernated:
+        return HIBERNATED
+    return RESTORING if case.restored_by else ""
 
 
 def _draft(case: Case, schedules: tuple[Clockwork, ...]) -> _Draft:
@@ -96,11 +99,12 @@ def _draft(case: Case, schedules: tuple[Clockwork, ...]) -> _Draft:
         return _Draft(tuple(plan_resting(case)), block=_missing_system(case))
     targets = plan_targets(case, source)
     if targets.awaited or not targets:
-        return _Draft(block=_missing_targets(targets, source))
-    block = find_repository_block(case)
-    return (
-        _Draft(block=block) if block is not None else _draft_all(case, source, targets, schedules)
-    )
+        block = _missing_targets(targets, source)
+    else:
+        block = find_repository_block(case)
+    if block is None:
+        return _draft_all(case, source, targets, schedules)
+    return _Draft(tuple(plan_resting(case)) if case.restored_by else (), block=block)
 
 
 def _draft_all(
@@ -111,13 +115,13 @@ def _draft_all(
     labels = build_labels_within(case.spec.system, case.owner)
     config = build_config_map(case.owner, "job", files, labels)
     work = Work(case, source, targets, repository, config["metadata"]["name"])
-    rests = source.spec.hibernated
+    asleep = source.spec.hibernated
     objects = (
         *(() if repository.claim is None else (repository.claim,)),
         config,
         *plan_job_network(work),
-        *plan_cron_jobs(work, schedules, rests=rests),
-        *(() if rests else plan_asked_jobs(work)),
+        *plan_cron_jobs(work, schedules, rests=asleep or bool(case.restored_by)),
+        *(() if asleep else plan_asked_jobs(work)),
     )
     secrets = () if repository.secret is None else (repository.secret,)
     return _Draft(objects, secrets, complete=True)

@@ -50,7 +50,13 @@ _APP = "trading-backup"
 # Of the image: it owns the repository, whoever runs it.
 _USER = 10001
 _STOP_SECONDS = 60  # to let go of locks, and to call the hooks that come after
-_COMMANDS = {RunKind.FULL: "backup", RunKind.INCREMENTAL: "backup", RunKind.DRILL: "drill"}
+_COMMANDS = {
+    RunKind.FULL: "backup",
+    RunKind.INCREMENTAL: "backup",
+    RunKind.SAFETY: "backup",
+    RunKind.DRILL: "drill",
+    RunKind.RESTORE: "restore",
+}
 
 
 @dataclass(frozen=True)
@@ -93,7 +99,7 @@ def _build_pod(work: Work, run: RunKind, placement: Placement) -> Pod:
         user=_USER,
         group=_USER,
         grace_seconds=_STOP_SECONDS,
-        mounts=tuple(_mounts(work, is_drill)),
+        mounts=tuple(_mounts(work, run)),
         secret_files=(*work.repository.secret_files, *stores),
         pull_secrets=tuple(work.source.spec.image_pull_secrets),
         placement=placement,
@@ -115,17 +121,17 @@ def _build_program(work: Work, run: RunKind) -> Container:
     )
 
 
-def _mounts(work: Work, is_drill: bool) -> Iterator[Mount]:
+def _mounts(work: Work, run: RunKind) -> Iterator[Mount]:
     yield build_config_mount("job", JOB_FOLDER, work.config_map)
     yield _build_room(work.case.spec.scratch, "scratch", SCRATCH_PATH)
     yield from work.repository.mounts
-    if is_drill:
+    if run is RunKind.DRILL:
         for name in work.targets.names:
             yield _build_room(work.case.spec.scratch, f"drill-{name}", drill_folder(name))
         return
     for target in work.targets.volumes:
-        path = f"{TARGETS_PATH}/{target.name}"
-        yield build_claim_mount(f"target-{target.name}", path, target.claim.name, read_only=True)
+        path, name = f"{TARGETS_PATH}/{target.name}", f"target-{target.name}"
+        yield build_claim_mount(name, path, target.claim.name, run is not RunKind.RESTORE)
 
 
 def _build_room(scratch: Scratch | None, name: str, path: str) -> Mount:

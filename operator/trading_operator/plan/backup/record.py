@@ -29,6 +29,7 @@ from trading_operator.plan.backup.requests import ONCE
 from trading_operator.plan.moments import read_moment
 
 _WARNINGS = 8
+_RUNS = frozenset(RunKind) - {RunKind.RESTORE}
 
 
 @dataclass(frozen=True)
@@ -73,7 +74,7 @@ class _Ended:
 
 def take_record(before: BackupStatus, jobs: Iterable[JobFacts]) -> Record:
     """Return what is known of the runs by now."""
-    known = [job for job in jobs if job.run in set(RunKind)]
+    known = [job for job in jobs if job.run in _RUNS]
     ended = sorted(map(_end, (job for job in known if job.is_over)), key=_by_end)
     backups = [each for each in ended if each.run.kind is not RunKind.DRILL]
     drills = [each for each in ended if each.run.kind is RunKind.DRILL]

@@ -20,12 +20,20 @@ def request_of(uid: str, wish: Wish) -> str:
     return digest_of(["change", uid, wish.revision, wish.since, wish.retried])
 
 
+def restore_request(uid: str) -> str:
+    """Return the digest by which a Restore asks for a backup of what it will replace."""
+    return digest_of(["restore", uid])
+
+
 def command_request(value: str) -> str:
     """Return the digest by which a command asks for a run."""
     return digest_of(["command", value])
 
 
 def _requests(case: Case) -> Iterator[str]:
+    yield from case.asked
+    if case.restored_by:
+        return  # what is there now is half of this and half of that
     if case.spec.schedule is None and not case.spec.suspend:
         yield ONCE
     command = case.owner.commands.get(RUN_NOW, "")

@@ -13,7 +13,8 @@ ROLLBACK_TO = "rollback-to"
 APPROVE = "approve"
 SKIP_BACKUP = "skip-backup-once"
 DRY_RUN = "dry-run"
-HANDLED = (RETRY, ROLLBACK_TO, APPROVE, SKIP_BACKUP, DRY_RUN)
+RESUME_TRADING = "resume-trading"
+HANDLED = (RETRY, ROLLBACK_TO, APPROVE, SKIP_BACKUP, DRY_RUN, RESUME_TRADING)
 
 
 @dataclass(frozen=True)

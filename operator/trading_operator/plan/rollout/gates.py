@@ -10,6 +10,7 @@ from trading_operator.api.backup_status import Outcome
 from trading_operator.api.reasons import (
     BACKUP_NOT_TAKEN,
     DRY_RUN_ASKED,
+    RESTORING,
     VALIDATION_FAILED,
     WAITING_FOR_APPROVAL,
 )
@@ -117,6 +118,13 @@ def _find_lack(proposal: Proposal, name: str) -> str:
     return f"the backup by {name} failed ({asked.message}): mend it and try again: {retry}"
 
 
+def _restore(proposal: Proposal) -> Hold | None:
+    restore = proposal.system.observed.restore
+    if restore is None:
+        return None
+    return Hold(RESTORING, f"nothing is changed while Restore {restore.name} is under way")
+
+
 def _command(proposal: Proposal, command: str, value: str = "") -> str:
     owner = proposal.system.owner
     return (
@@ -125,4 +133,4 @@ def _command(proposal: Proposal, command: str, value: str = "") -> str:
     )
 
 
-GATES: tuple[Gate, ...] = (_dry_run, _validation, _approval, _backup)
+GATES: tuple[Gate, ...] = (_restore, _dry_run, _validation, _approval, _backup)

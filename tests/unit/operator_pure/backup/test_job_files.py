@@ -40,7 +40,7 @@ CASES: list[dict[str, Any]] = [
 def test_every_job_file_is_one_that_the_program_takes(fields: dict[str, Any]) -> None:
     plan = planned(_with_authority(case_of(**fields))).plan
     (config,) = objects_of(plan, "ConfigMap").values()
-    assert set(config["data"]) == {"full.json", "incremental.json", "drill.json"}
+    assert set(config["data"]) == {"full.json", "incremental.json", "safety.json", "drill.json"}
     for text in config["data"].values():
         Job.model_validate_json(text)
 

@@ -1,0 +1,115 @@
+"""Who looks at whom: a change of one resource wakes those that wait for it."""
+
+from collections.abc import Iterator
+from typing import Any
+
+from trading_operator.api.restore import HOLDING, RestorePhase
+from trading_operator.controllers.links import Links
+from trading_operator.controllers.registry import Body
+from trading_operator.controllers.served import Served
+from trading_operator.kube.cache import Key
+from trading_operator.kube.resources import BACKUPS
+from trading_operator.plan.backup.requests import restore_request
+from trading_operator.plan.types import RestoreFacts
+
+
+class Neighbours:
+    """All kinds that are served, and the links between their resources."""
+
+    def __init__(self) -> None:
+        self._served: dict[str, Served[Any]] = {}
+        self._backups_of = Links()  # a system
+        self._restores_of = Links()  # a system
+        self._restores_by = Links()  # a Backup
+
+    def introduce(self, served: Served[Any]) -> None:
+        """Take a kind into account."""
+        self._served[served.kind.resource.kind] = served
+
+    def find(self, key: Key) -> Body | None:
+        """Return the body of a resource of whatever kind."""
+        return self._served[key.kind].registry.get(key)
+
+    def find_restore(self, system: Key) -> RestoreFacts | None:
+        """Return what is restored now into a system, all of it as one."""
+        holding = [
+            (key, known.facts)
+            for key in sorted(self._restores_of.sources(system))
+            if (known := self._look_at(key)) is not None and _holds(known.facts)
+        ]
+        if not holding:
+            return None
+        first = min(holding, key=lambda each: each[1].phase not in HOLDING)
+        targets = (frozenset(facts.targets) for _, facts in holding)
+        return RestoreFacts(first[0].name, frozenset().union(*targets))
+
+    def find_rival(self, restore: Key, system: Key) -> str:
+        """Return another Restore of a system that goes first, "" for none."""
+        for key in sorted(self._restores_of.sources(system) - {restore}):
+            known = self._look_at(key)
+            phase = "" if known is None else known.facts.phase
+            # Of two that have replaced nothing yet, the first by name goes on.
+            if phase == RestorePhase.RESTORING or (phase in HOLDING and key < restore):
+                return key.name
+        return ""
+
+    def find_runs(self, system: Key, but: Key) -> tuple[str, ...]:
+        """Return the runs that back a system up now, but for those of one Backup."""
+        others = map(self._look_at, sorted(self._backups_of.sources(system) - {but}))
+        return tuple(f"Job {job}" for each in others if each for job in each.facts.running)
+
+    def asked_of(self, backup: Key) -> tuple[str, ...]:
+        """Return the requests of Restores that wait for a backup of what they replace."""
+        return tuple(self._requests(backup))
+
+    def system_changed(self, key: Key) -> None:
+        """Have the Backups and Restores of a system look: what it has, or waits for, changed."""
+        for source in self._backups_of.sources(key) | self._restores_of.sources(key):
+            self._wake(source)
+
+    def backup_changed(self, key: Key) -> None:
+        """Note which system a Backup is of; who waits for the Backup looks at it."""
+        known = self._look_at(key)
+        system = None if known is None else Key(key.namespace, known.facts.system)
+        places = {self._backups_of.target(key), system}
+        self._backups_of.set(key, system)
+        for each in places:
+            waiting = None if each is None else self._look_at(each)
+            if each is not None and waiting and waiting.facts.backup_before == key.name:
+                self._wake(each)
+        for source in self._restores_by.sources(key):
+            self._wake(source)
+
+    def restore_changed(self, key: Key) -> None:
+        """Note what a Restore is about; its system stops or starts, its Backup may be asked."""
+        known = self._look_at(key)
+        facts = None if known is None else known.facts
+        backup = None if facts is None else Key(key.namespace, facts.backup, BACKUPS.kind)
+        system = Key(key.namespace, facts.system) if facts is not None and facts.system else None
+        systems = _known(system, self._restores_of.target(key))
+        woken = systems | _known(backup, self._restores_by.target(key))
+        self._restores_by.set(key, backup)
+        self._restores_of.set(key, system)
+        for each in woken.union(*map(self._backups_of.sources, systems)):
+            self._wake(each)
+
+    def _requests(self, backup: Key) -> Iterator[str]:
+        for key in sorted(self._restores_by.sources(backup)):
+            known = self._look_at(key)
+            if known is not None and known.facts.phase == RestorePhase.SAVING:
+                yield restore_request(known.uid)
+
+    def _look_at(self, key: Key) -> Any:
+        return self._served[key.kind].registry.look_at(key) if key.kind in self._served else None
+
+    def _wake(self, key: Key) -> None:
+        self._served[key.kind].wake(key)
+
+
+def _known(*keys: Key | None) -> set[Key]:
+    return {key for key in keys if key is not None}
+
+
+def _holds(facts: Any) -> bool:
+    # One that failed half-way leaves nobody knows what: it holds until a person takes it away.
+    return facts.phase in HOLDING or (facts.phase == RestorePhase.FAILED and facts.began)
