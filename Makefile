@@ -89,7 +89,7 @@ test-e2e: venv images ## The whole example on a real node with real containers
 
 # BENCH: the size of a run, as `python -m bench run --help` lists it (--systems 1000 --idle-seconds 600).
 BENCH ?=
-bench: venv setup ## The operator beside a Go operator, Helm and raw clients on a real API server (20 minutes)
+bench: venv setup ## The operator beside a Go operator, Helm and raw clients on a real API server (35 minutes)
 	@$(BIN)/python -m bench run $(BENCH)
 
 bench-publish: venv ## Keep the last `make bench` of this size in bench/results and docs/performance.md
