@@ -57,6 +57,7 @@ check: venv ## Format, lint, types, layers, generated files
 	@$(BIN)/python docs/generate_reference.py --check
 	@$(BIN)/python docs/generate_acceptance.py --check
 	@$(BIN)/python -m bench check
+	@$(BIN)/python -m bench.rollback check
 
 test-unit: venv setup ## Pure layers; no cluster
 	@$(BIN)/pytest -n 2 tests/unit
