@@ -57,6 +57,7 @@ check: venv ## Format, lint, types, layers, generated files
 	@$(BIN)/python docs/generate_reference.py --check
 	@$(BIN)/python docs/generate_acceptance.py --check
 	@$(BIN)/python -m bench check
+	@$(BIN)/python -m bench.rollback check
 
 test-unit: venv setup ## Pure layers; no cluster
 	@$(BIN)/pytest -n 2 tests/unit
@@ -89,7 +90,7 @@ test-e2e: venv images ## The whole example on a real node with real containers
 
 # BENCH: the size of a run, as `python -m bench run --help` lists it (--systems 1000 --idle-seconds 600).
 BENCH ?=
-bench: venv setup ## The operator beside a Go operator, Helm and raw clients on a real API server (20 minutes)
+bench: venv setup ## The operator beside a Go operator, Helm and raw clients on a real API server (35 minutes)
 	@$(BIN)/python -m bench run $(BENCH)
 
 bench-publish: venv ## Keep the last `make bench` of this size in bench/results and docs/performance.md

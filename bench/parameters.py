@@ -7,7 +7,7 @@ from bench.errors import BenchError
 
 @dataclass(frozen=True)
 class Parameters:
-    """The size of a run; the defaults take less than twenty minutes on two cores."""
+    """The size of a run; the defaults take about half an hour on two cores."""
 
     systems: int = 200
     namespaces: int = 8

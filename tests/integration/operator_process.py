@@ -20,6 +20,8 @@ from integration.kube_client import Namespace, eventually
 ROOT = Path(__file__).parents[2]
 CHART = ROOT / "helm" / "trading-operator"
 ACCOUNT = "trading-operator"
+# Longer than a status is held back.
+QUIET_SECONDS = 1.6
 SETTLE_SECONDS = 60.0
 _RBAC = "apis/rbac.authorization.k8s.io/v1"
 _DESCRIBED = (
@@ -161,7 +163,7 @@ class Operators:
         """Return `verb resource/name` of each of the operator's writes but those of Leases."""
         return [_describe(event) for event in self.audit.events() if _is_write(event)]
 
-    def settle(self, seconds: float = 1.0) -> list[str]:
+    def settle(self, seconds: float = QUIET_SECONDS) -> list[str]:
         """Wait until nothing was written for a while and return the writes until then."""
         writes, since = self.writes(), time.monotonic()
         end = since + SETTLE_SECONDS

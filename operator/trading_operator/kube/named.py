@@ -137,7 +137,7 @@ class NamedReader:
             if error.status != 404:
                 raise
             return _Memory(None, time.monotonic() + MISSING_SECONDS)
-        facts = _secret_facts if resource is SECRETS else _config_facts
+        facts = _secret_facts if resource is SECRETS else config_facts
         return _remember(facts(answer))
 
 
@@ -159,7 +159,7 @@ def _secret_facts(secret: Mapping[str, Any]) -> SecretFacts:
     )
 
 
-def _config_facts(config_map: Mapping[str, Any]) -> ConfigFacts:
+def config_facts(config_map: Mapping[str, Any]) -> ConfigFacts:
     text = ((key, value.encode()) for key, value in (config_map.get("data") or {}).items())
     binary = (
         (key, base64.b64decode(value))

@@ -54,6 +54,7 @@ def read_pod_facts(pod: Mapping[str, Any]) -> PodFacts:
         controlled=_is_controlled(metadata),
         fault=find_pod_fault(status, main),
         ready_since=condition.get("lastTransitionTime") or "",
+        created_at=metadata.get("creationTimestamp") or "",
         started_at=started_at(main),
     )
     return _read_job_pod(facts, pod, main) if labels.get(ROLE) == JOB_ROLE else facts

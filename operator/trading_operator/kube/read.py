@@ -10,8 +10,9 @@ from pydantic.alias_generators import to_camel
 from trading_operator.kube.access import FOREIGN_SECONDS, Kube
 from trading_operator.kube.cache import Entry, Key
 from trading_operator.kube.errors import ApiError
+from trading_operator.kube.named import ConfigFacts, config_facts
 from trading_operator.kube.ownership import is_labelled, is_owned
-from trading_operator.kube.resources import BY_KIND, OWN_BY_KIND, SECRETS
+from trading_operator.kube.resources import BY_KIND, CONFIG_MAPS, OWN_BY_KIND, SECRETS
 from trading_operator.kube.transport import Call
 from trading_operator.manifests.volume_claim import CLAIM_KIND
 from trading_operator.plan.references import References
@@ -53,21 +54,22 @@ async def read_observed(
         if not {workload, claim} <= children.keys():
             # A volume's first start decides by this Secret: no memory of a minute ago will do.
             kube.named.expire(SECRETS, owner.namespace, secret)
+    ours = _own_configs(children, references)
     named, classes, _ = await asyncio.gather(
-        kube.named.read(owner.namespace, references.secrets, references.config_maps),
+        kube.named.read(owner.namespace, references.secrets, references.config_maps - ours.keys()),
         kube.named.read_storage_classes(),
         look_again_at_foreign(kube, owner),
     )
     children = kube.cache.children(key, owner.uid)
-    foreign = kube.foreign.known(key)
+    foreign, configs = kube.foreign.known(key), {**named.config_maps, **ours}
     observed = Observed(
         children={ref: entry.manifest for ref, entry in children.items()},
         foreign=foreign,
         pods=kube.cache.pods(key),
         revisions=_revisions(kube, owner, children.values()),
         secrets=named.secrets,
-        config_maps=frozenset(named.config_maps),
-        config_digests={name: facts.digest for name, facts in named.config_maps.items()},
+        config_maps=frozenset(configs),
+        config_digests={name: facts.digest for name, facts in configs.items()},
         storage_classes=classes.names,
         default_storage_class=classes.default,
         fixed_classes=classes.fixed,
@@ -76,6 +78,15 @@ async def read_observed(
         rollout=_rollout(previous),
     )
     return Gathered(observed, soonest(named.fresh_for, FOREIGN_SECONDS if foreign else None))
+
+
+def _own_configs(children: Mapping[Ref, Entry], references: References) -> dict[str, ConfigFacts]:
+    """Return the facts of the ConfigMaps that are watched: a former revision names its own ones."""
+    return {
+        ref.name: config_facts(entry.manifest)
+        for ref, entry in children.items()
+        if ref.kind == CONFIG_MAPS.kind and ref.name in references.config_maps
+    }
 
 
 def read_revisions(kube: Kube, owner: Owner) -> Sequence[StoredRevision]:

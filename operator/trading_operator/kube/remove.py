@@ -84,10 +84,14 @@ async def replace_pod(attempt: Attempt, name: str) -> None:
             return
         preconditions["resourceVersion"], over = str(entry.version), {404}
     try:
-        await delete_object(attempt, Ref(PODS.kind, name), preconditions)
+        answer = await delete_object(attempt, Ref(PODS.kind, name), preconditions)
     except ApiError as error:
         if error.status not in over:
             note_error(attempt, Ref(PODS.kind, name), {}, error)
+        return
+    if "deletionTimestamp" in answer.get("metadata", {}):
+        # The next pass may come before the watch says so.
+        attempt.kube.cache.put(answer, wake=False)
 
 
 async def delete_object(

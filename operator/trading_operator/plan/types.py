@@ -103,6 +103,7 @@ class PodFacts:
     template: str = ""  # the StatefulSet's revision that it was made from, "" when of none
     controlled: bool = True  # False: its workload was deleted and left it behind
     fault: PodFault | None = None
+    created_at: str = ""
     ready_since: str = ""  # when `ready` last changed (RFC 3339)
     started_at: str = ""  # since when its containers run, "" while one does not
     # By kind (Readiness, Liveness, Startup), as the kubelet's events count them.

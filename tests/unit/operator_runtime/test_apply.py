@@ -376,6 +376,21 @@ async def test_an_abandoned_pod_goes_as_it_was_seen_and_not_once_it_is_taken_ove
     assert len(bench.server.log) == before
 
 
+async def test_a_pod_that_was_deleted_is_not_deleted_again_before_the_watch_says_so(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pod = {**build_config_map("db-0", 7), "kind": "Pod"}
+    controller = [{"kind": "StatefulSet", "name": "db", "uid": "u", "controller": True}]
+    pod["metadata"]["ownerReferences"] = controller
+    bench.kube.cache.put(copy.deepcopy(pod))
+    ending = {"resourceVersion": "8", "deletionTimestamp": "2026-11-01T00:00:00Z"}
+    left = {**pod, "metadata": {**pod["metadata"], **ending}}
+    monkeypatch.setattr(bench.server, "delete", lambda *_: web.json_response(left))
+    for _ in range(2):
+        await bench.apply(replace_pods=("db-0",))
+    assert bench.server.log == [("DELETE", "pods/db-0")]
+
+
 async def test_a_refused_change_that_is_taken_back_is_forgotten(bench: Bench) -> None:
     await bench.apply(_manifest("ConfigMap", "c", data={"a": "1"}))
     bench.server.refusals["c"] = (403, "Forbidden")

@@ -68,3 +68,12 @@ async def test_what_was_read_by_name_is_forgotten_with_a_system_of_the_namespace
         assert await _secrets(kube) == {"one-db-credentials"}
         kube.forget(Key("ns", "one"))
         assert await _secrets(kube) == set()
+
+
+async def test_a_config_that_is_watched_is_not_read_by_name() -> None:
+    async with _reading(CLASSES) as kube:  # whatever else is asked for has no answer
+        kube.cache.put(build_config_map("one-market-1", 1))
+        named = References(frozenset(), frozenset({"one-market-1"}), {})
+        observed = (await read_observed(kube, OWNER, named, None)).observed
+        assert observed.config_maps == {"one-market-1"}
+        assert observed.config_digests["one-market-1"]

@@ -98,10 +98,8 @@ def _draft(case: Case, schedules: tuple[Clockwork, ...]) -> _Draft:
     if source is None:
         return _Draft(tuple(plan_resting(case)), block=_missing_system(case))
     targets = plan_targets(case, source)
-    if targets.awaited or not targets:
-        block = _missing_targets(targets, source)
-    else:
-        block = find_repository_block(case)
+    unready = bool(targets.awaited) or not targets
+    block = _missing_targets(targets, source) if unready else find_repository_block(case)
     if block is None:
         return _draft_all(case, source, targets, schedules)
     return _Draft(tuple(plan_resting(case)) if case.restored_by else (), block=block)

@@ -79,13 +79,23 @@ def find_standstill(change: Change, since: datetime, patience: timedelta) -> Fin
     if blamed is None:
         return Finding()
     since = max([since, *(_ready_since(change, each.name) for each in change.requires(blamed))])
-    left = since + patience - change.now
+    left = _deadline(change, blamed, since, patience) - change.now
     if left > timedelta():
         return Finding(look_again=left)
     words = next((pod.message for pod in _new_pods(change, blamed) if pod.message), "")
     message = f"not Ready within rollout.progressDeadline ({_seconds(patience)} s)"
     told = f"{message}: {words}" if words else message
     return Finding(Fault(blamed, PROGRESS_DEADLINE_EXCEEDED, told))
+
+
+def _deadline(change: Change, name: str, since: datetime, patience: timedelta) -> datetime:
+    """Return until when a component must serve whose turn came at `since`.
+
+    An operator that could not write meanwhile gives it its pods late; what never gets any, because
+    the API server refuses it, has twice the time.
+    """
+    made = min((_moment(pod.created_at) for pod in _new_pods(change, name)), default=change.now)
+    return min(max(since, made), since + patience) + patience
 
 
 def _seconds(duration: timedelta) -> int:

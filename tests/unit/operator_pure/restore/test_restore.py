@@ -33,7 +33,7 @@ from unit.operator_pure.backup.cases import (
 from unit.operator_pure.systems import NOW, OWNER, datastore, make_pod
 
 RESTORE = Owner("tradingoperator.io/v1alpha1", "Restore", "back", "desk", "uid-r", 1)
-IN_PLACE = {"mode": "InPlace", "confirm": OWNER.name}
+IN_PLACE: dict[str, Any] = {"mode": "InPlace", "confirm": OWNER.name}
 READY = {"db": "Ready", "cache": "Ready", "trader": "Stopped"}
 STOPPING = RestoreStatus.model_validate({"phase": "Stopping", "set": "20260102T030000Z"})
 SETS = {"lastSets": [{"id": "20260102T030000Z", "kind": "Full", "job": "j"}]}

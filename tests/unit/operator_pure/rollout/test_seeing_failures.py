@@ -143,3 +143,32 @@ def test_the_outage_of_an_unchanged_dependency_is_no_lack_of_progress(settled: D
     plan = settled.step(desk("2"), 1000)
     assert plan.rollout is not None
     assert plan.rollout.fault is None
+
+
+def test_who_was_made_late_has_its_time_all_the_same(settled: Desk) -> None:
+    """An operator that was away, or could not write, is no failure of the change."""
+    settled.begin(desk("2"), "feed")
+    settled.world.run_pods()
+    settled.step(desk("2"))
+    settled.seconds += 400  # nobody looked, and the deadline is five minutes
+    plan = settled.step(desk("2"), 0)
+    assert plan.rollout is not None
+    assert plan.rollout.phase == "RollingOut"
+    settled.world.run_pods()
+    settled.break_pod("strategy", None, created_at=moment(settled.seconds))
+    assert settled.step(desk("2"), 150).rollout.fault is None  # type: ignore[union-attr]
+    late = settled.step(desk("2"), 60)  # it never takes more than twice the deadline
+    assert late.rollout is not None
+    assert late.rollout.fault is not None
+    assert late.rollout.component == "strategy"
+
+
+def test_what_never_gets_pods_fails_after_twice_the_deadline(settled: Desk) -> None:
+    settled.begin(desk("2"), "feed")
+    settled.break_pod("feed", None, created_at=moment(settled.seconds))
+    del settled.world.pods["feed"]
+    waits = settled.step(desk("2"), 310)
+    assert waits.rollout is not None
+    assert waits.rollout.fault is None
+    settled.world.pods.pop("feed", None)
+    assert settled.step(desk("2"), 300).rollout.fault is not None  # type: ignore[union-attr]
