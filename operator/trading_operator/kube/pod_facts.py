@@ -69,7 +69,6 @@ def _read_job_pod(
     return JobPodFacts(
         **vars(facts),
         job_uid=_controller_uid(metadata),
-        created_at=metadata.get("creationTimestamp", ""),
         said=ended.get("message") or "",
         address=status.get("podIP", "") if facts.phase == "Running" else "",
     )

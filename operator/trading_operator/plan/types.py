@@ -115,7 +115,6 @@ class JobPodFacts(PodFacts):
     """What is read of a Job's pod besides."""
 
     job_uid: str = ""
-    created_at: str = ""
     said: str = ""  # what its program left behind
     address: str = ""  # while it runs
 

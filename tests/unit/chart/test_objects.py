@@ -113,8 +113,11 @@ def test_the_network_policy_leaves_name_resolution_the_api_server_and_scraping(
     (source,) = ingress["from"]
     (expression,) = source["namespaceSelector"]["matchExpressions"]
     assert expression["values"] == ["monitoring"]
-    resolution, server = spec["egress"]
+    resolution, jobs, server = spec["egress"]
     assert {port["port"] for port in resolution["ports"]} == {53}
+    (pods,) = jobs["to"]
+    assert pods["podSelector"]["matchLabels"] == {"tradingoperator.io/role": "job"}
+    assert [port["port"] for port in jobs["ports"]] == [8090]
     assert server["to"] == [{"ipBlock": {"cidr": "10.96.0.1/32"}}]
     assert [port["port"] for port in server["ports"]] == [443, 6443]
 

@@ -3,7 +3,14 @@
 import json
 from dataclasses import replace
 
-from unit.operator_pure.backup.cases import DAILY, case_of, objects_of, planned, settled
+from unit.operator_pure.backup.cases import (
+    DAILY,
+    case_of,
+    objects_of,
+    planned,
+    remembering,
+    settled,
+)
 
 
 def test_backups_rest_while_data_are_restored_but_for_the_one_that_saves_them() -> None:
@@ -28,7 +35,8 @@ def test_backups_rest_while_data_are_restored_but_for_the_one_that_saves_them() 
 
 
 def test_a_backup_that_cannot_be_planned_rests_all_the_same() -> None:
-    of = settled(case_of(schedule=DAILY))
+    sets = [{"id": "20260102T030000Z", "kind": "Full", "job": "nightly-full-1"}]
+    of = remembering(settled(case_of(schedule=DAILY)), lastSets=sets)
     blocked = replace(of, observed=replace(of.observed, secrets={}), restored_by="back")
     made = planned(blocked)
     assert made.block is not None
