@@ -107,7 +107,7 @@ def _dump_target(
     record = open_engine(target, tools).dump(set_id, before)
     for warning in record.warnings:
         tools.warn(f"{record.name}: {warning}")
-    logger.info("target dumped", extra=describe_target(record))
+    logger.info("target dumped", extra={"target": describe_target(record)})
     tools.progress.next_target()
     return record
 

@@ -19,7 +19,7 @@ PROGRAMS = (
 
 
 def test_it_has_the_programs_in_the_versions_that_they_need() -> None:
-    found = run_once("trading-backup", "sh", "-c", f"command -v {' '.join(PROGRAMS)}").split()
+    found = run_once("trading-backup", "sh", "-c", f"which {' '.join(PROGRAMS)}").split()
     assert len(found) == len(PROGRAMS)
     # Not Debian's wrapper, which needs Perl and chooses a version by itself.
     assert all("/postgresql/17/" in path for path in found if path.split("/")[-1].startswith("pg_"))
