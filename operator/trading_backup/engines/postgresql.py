@@ -3,7 +3,6 @@
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from datetime import datetime
 
 from trading_backup.engines.parts import PartName, save_output, write_part
 from trading_backup.engines.throwaway import start_server
@@ -19,6 +18,7 @@ from trading_backup.postgresql.facts import (
     read_versions,
 )
 from trading_backup.postgresql.roles import find_roles, keep_missing
+from trading_backup.postgresql.snapshot import exported, keep_steady, read_dated_facts
 from trading_backup.programs import Finished
 from trading_backup.reasons import Reason
 from trading_backup.restic import last_words
@@ -44,24 +44,23 @@ class LogicalPostgreSQL:
     def dump(self, set_id: str, base: Manifest | None) -> TargetRecord:
         """Dump the database and read its facts, both as of one moment."""
         began = time.monotonic()
-        with self._server.connected(self._database) as connection:
-            snapshot, as_of = _export_snapshot(connection)
-            # Facts first: what they read stays locked, so that the dump sees the same tables.
-            facts = read_facts(connection, self._tools.job.facts.row_hashes)
-            versions = read_versions(connection)
-            parts = (
-                self._save_dump(set_id, snapshot),
-                self._save_roles(set_id, _is_superuser(connection)),
-            )
+        with self._server.connected(self._database) as keeper, exported(keeper) as snapshot:
+            with self._server.connected(self._database) as reader:
+                dated = read_dated_facts(reader, snapshot, self._tools.job.facts.row_hashes)
+                versions, superuser = read_versions(reader), _is_superuser(reader)
+            dump = self._save_dump(set_id, snapshot.name)
+        with self._server.connected(self._database) as reader:
+            facts = keep_steady(reader, dated)
         return TargetRecord(
             name=self._target.name,
             engine=self._target.engine,
             method=self._target.method,
-            parts=parts,
+            parts=(dump, self._save_roles(set_id, superuser)),
             facts=facts,
             versions=versions,
-            as_of=as_of,
+            as_of=snapshot.as_of,
             seconds=round(time.monotonic() - began, 3),
+            warnings=_warn_of_changes(dated.facts, facts),
         )
 
     def check_target(self, record: TargetRecord, in_place: bool) -> None:
@@ -199,15 +198,17 @@ class LogicalPostgreSQL:
         write_part(self._tools, part, command, _is_only_the_unknown_setting)
 
 
-def _export_snapshot(connection: Connection) -> tuple[str, datetime]:
-    query(connection, "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
-    [(snapshot, as_of)] = query(connection, "SELECT pg_export_snapshot(), now()")
-    return str(snapshot), as_of
-
-
 def _is_superuser(connection: Connection) -> bool:
     [(superuser,)] = query(connection, "SELECT rolsuper FROM pg_roles WHERE rolname = current_user")
     return bool(superuser)
+
+
+def _warn_of_changes(read: Facts, steady: Facts) -> tuple[str, ...]:
+    changed = sorted(read.keys() - steady.keys())
+    if not changed:
+        return ()
+    told = "were truncated or rewritten during the dump: no drill compares them"
+    return (f"{len(changed)} of {len(read)} tables {told}: {', '.join(changed)[:300]}",)
 
 
 def _major(version: str) -> int:

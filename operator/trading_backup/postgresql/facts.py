@@ -1,6 +1,7 @@
 """What is true of a database's tables: rows, the newest time, and a digest of all rows."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from psycopg2 import sql
@@ -33,23 +34,43 @@ _DIGEST = """coalesce(
     sum(('x' || left(md5({row}::text), 16))::bit(64)::bigint::numeric), 0)::text"""
 
 
+@dataclass(frozen=True)
+class Table:
+    """A table that holds data of its own."""
+
+    schema: str
+    relation: str
+    newest: str | None  # its first column of a time
+
+    @property
+    def name(self) -> str:
+        """Its name in facts."""
+        return f"{self.schema}.{self.relation}"
+
+    def spelled(self, connection: Connection) -> str:
+        """Return its name as a statement spells it."""
+        return str(sql.Identifier(self.schema, self.relation).as_string(connection))
+
+
 def read_facts(connection: Connection, row_hashes: bool) -> Facts:
-    """Read the facts of all tables; in a transaction each table stays locked as it was read."""
+    """Read the facts of all tables as they are now."""
+    tables = find_tables(connection)
+    return {table.name: read_table(connection, table, row_hashes) for table in tables}
+
+
+def find_tables(connection: Connection) -> list[Table]:
+    """Return the tables with data of their own."""
+    return [Table(*row) for row in query(connection, _TABLES.format(own=OWN))]
+
+
+def read_table(connection: Connection, table: Table, row_hashes: bool) -> dict[str, int | str]:
+    """Read the facts of a table; in a transaction it stays locked as it was read."""
     # Names of types and tables inside of rows are spelled by what the path leads to.
     query(connection, "SET search_path TO pg_catalog")
-    return {
-        f"{schema}.{table}": _read_table(connection, schema, table, newest, row_hashes)
-        for schema, table, newest in query(connection, _TABLES.format(own=OWN))
-    }
-
-
-def _read_table(
-    connection: Connection, schema: str, table: str, newest: str | None, row_hashes: bool
-) -> dict[str, int | str]:
     statement = sql.SQL("SELECT count(*), {newest}, {digest} FROM {table} AS {row}").format(
-        newest=_newest(newest),
+        newest=_newest(table.newest),
         digest=_digest() if row_hashes else sql.SQL("NULL"),
-        table=sql.Identifier(schema, table),
+        table=sql.Identifier(table.schema, table.relation),
         row=sql.Identifier(_ROW),
     )
     [(rows, time, digest)] = query(connection, statement)
