@@ -6,7 +6,7 @@ import httpx
 import pytest
 
 from integration.backups import OPERATOR, build_backup, end_pod, succeeded
-from integration.kube_client import Namespace, eventually
+from integration.kube_client import COLLECTED_SECONDS, Namespace, eventually
 from integration.operator_process import Operators
 from integration.systems import build_datastore, build_service, build_system
 
@@ -149,6 +149,57 @@ def test_a_backup_rests_while_its_system_is_not_there(
     jobs = namespace.list("cronjobs")
     assert len(jobs) == 2
     eventually(lambda: all(each["spec"]["suspend"] for each in namespace.list("cronjobs")), 20)
+
+
+SNAPSHOT = {"deletion": {"volumes": "Snapshot", "backup": "nightly"}}
+DATA = "data-desk-db-0"
+
+
+def _ask_last(space: Namespace) -> str:
+    """Delete a system that wants a last backup; return the Job that takes it."""
+    start_system(space, **SNAPSHOT)
+    space.create("backups", build_backup("nightly", "desk", schedule=YEARLY))
+    eventually(lambda: ready(space)[0] == "True", 40)
+    space.delete("tradingsystems", "desk")
+    (job,) = eventually(lambda: space.names("jobs"), 60)
+    assert not space.list("pods", "app.kubernetes.io/component=api")
+    assert space.get("statefulsets", "desk-db")["spec"]["replicas"] == 1
+    assert space.condition("desk", "Reconciling")["reason"] == "WaitingForLastBackup"
+    return job
+
+
+def _volumes(space: Namespace) -> set[str]:
+    names: set[str] = space.names("persistentvolumeclaims")
+    return names
+
+
+def test_the_volumes_of_a_deleted_system_go_after_a_last_backup(
+    namespace: Namespace, operators: Operators
+) -> None:
+    operators.start_leading(**OPERATOR)
+    job = _ask_last(namespace)
+    assert DATA in _volumes(namespace)
+    end_pod(namespace, job, succeeded())
+    eventually(lambda: namespace.get("tradingsystems", "desk") is None, 60)
+    eventually(lambda: _volumes(namespace) == {"nightly-repository"}, COLLECTED_SECONDS)
+
+
+def test_the_volumes_of_a_deleted_system_stay_when_the_last_backup_fails(
+    namespace: Namespace, operators: Operators
+) -> None:
+    operators.start_leading(**OPERATOR)
+    job = _ask_last(namespace)
+    said = {"outcome": "Failed", "reason": "WrongPassword", "message": "the key opens nothing"}
+    end_pod(namespace, job, said, exit_code=42)
+    eventually(lambda: namespace.get("tradingsystems", "desk") is None, 60)
+    notes = eventually(lambda: [e["note"] for e in _told(namespace, "LastBackupNotTaken")], 20)
+    assert "all volumes stay: the backup by nightly failed: WrongPassword" in notes[0]
+    eventually(lambda: not namespace.names("statefulsets"), COLLECTED_SECONDS)
+    assert _volumes(namespace) == {DATA, "nightly-repository"}
+
+
+def _told(space: Namespace, reason: str) -> list[dict[str, Any]]:
+    return [each for each in space.list("events") if each.get("reason") == reason]
 
 
 BUCKET = {

@@ -115,6 +115,9 @@ STOPPING = "Stopping"
 WAITING_FOR_DEPENDANTS = "WaitingForDependants"
 DELETING = "Deleting"
 STOP_DEADLINE_EXCEEDED = "StopDeadlineExceeded"
+WAITING_FOR_LAST_BACKUP = "WaitingForLastBackup"
+LAST_BACKUP_TAKEN = "LastBackupTaken"
+LAST_BACKUP_NOT_TAKEN = "LastBackupNotTaken"  # so the volumes stay
 
 # Which orders the services may send has changed.
 TRADING_STATE_CHANGED = "TradingStateChanged"

@@ -1,5 +1,6 @@
 """One pass over a Backup."""
 
+from collections.abc import Collection
 from datetime import datetime
 
 from trading_operator.api.backup import BackupSpec
@@ -25,6 +26,7 @@ from trading_operator.manifests.metadata import Owner
 from trading_operator.observe.backup import backup_status
 from trading_operator.plan.backup.case import Case, Source, Wish
 from trading_operator.plan.backup.plan import plan_backup
+from trading_operator.plan.backup.requests import end_request
 from trading_operator.plan.rollout.commands import RETRY
 
 
@@ -35,17 +37,18 @@ async def reconcile_backup(
     owner, spec = parse_owner(body), parse_backup(body)
     system_key = Key(owner.namespace, spec.system)
     system, restore = neighbours.find(system_key), neighbours.find_restore(system_key)
+    asked = neighbours.asked_of(key_of(owner))
     gathered = await read_backup(kube, owner, spec)
     case = Case(
         owner=owner,
         spec=spec,
         observed=gathered.observed,
         operand=operand,
-        source=None if system is None else find_source(kube, system),
+        source=None if system is None else find_source(kube, system, asked),
         jobs=read_jobs(kube, owner),
         before=parse_backup_status(body),
         wish=None if system is None else _find_wish(owner, spec, system),
-        asked=neighbours.asked_of(key_of(owner)),
+        asked=asked,
         restored_by="" if restore is None else restore.name,
     )
     planned = plan_backup(case, now)
@@ -60,9 +63,13 @@ async def reconcile_backup(
     return Report(status, due)
 
 
-def find_source(kube: Kube, system: Body) -> Source | None:
-    """Return the system as it is kept up; None of one that is on its way out, or makes no sense."""
-    if "deletionTimestamp" in system["metadata"]:
+def find_source(kube: Kube, system: Body, asked: Collection[str] = ()) -> Source | None:
+    """Return the system as it is kept up; None of one that is on its way out, or makes no sense.
+
+    One that waits for its last backup, and so has `asked` for it, is as good as any.
+    """
+    ends = "deletionTimestamp" in system["metadata"]
+    if ends and end_request(system["metadata"]["uid"]) not in asked:
         return None
     try:
         return read_source(kube, parse_owner(system), parse_spec(system), system.get("status"))

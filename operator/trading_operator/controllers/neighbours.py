@@ -9,7 +9,7 @@ from trading_operator.controllers.registry import Body
 from trading_operator.controllers.served import Served
 from trading_operator.kube.cache import Key
 from trading_operator.kube.resources import BACKUPS
-from trading_operator.plan.backup.requests import restore_request
+from trading_operator.plan.backup.requests import end_request, restore_request
 from trading_operator.plan.types import RestoreFacts
 
 
@@ -59,8 +59,8 @@ class Neighbours:
         return tuple(f"Job {job}" for each in others if each for job in each.facts.running)
 
     def asked_of(self, backup: Key) -> tuple[str, ...]:
-        """Return the requests of Restores that wait for a backup of what they replace."""
-        return tuple(self._requests(backup))
+        """Return the requests of Restores that replace data, and of a system that goes."""
+        return (*self._requests(backup), *self._last_requests(backup))
 
     def system_changed(self, key: Key) -> None:
         """Have the Backups and Restores of a system look: what it has, or waits for, changed."""
@@ -75,7 +75,7 @@ class Neighbours:
         self._backups_of.set(key, system)
         for each in places:
             waiting = None if each is None else self._look_at(each)
-            if each is not None and waiting and waiting.facts.backup_before == key.name:
+            if each is not None and waiting and key.name in _awaited_backups(waiting.facts):
                 self._wake(each)
         for source in self._restores_by.sources(key):
             self._wake(source)
@@ -99,6 +99,12 @@ class Neighbours:
             if known is not None and known.facts.phase == RestorePhase.SAVING:
                 yield restore_request(known.uid)
 
+    def _last_requests(self, backup: Key) -> Iterator[str]:
+        system = self._backups_of.target(backup)
+        known = None if system is None else self._look_at(system)
+        if known is not None and known.facts.last_backup == backup.name:
+            yield end_request(known.uid)
+
     def _look_at(self, key: Key) -> Any:
         return self._served[key.kind].registry.look_at(key) if key.kind in self._served else None
 
@@ -108,6 +114,10 @@ class Neighbours:
 
 def _known(*keys: Key | None) -> set[Key]:
     return {key for key in keys if key is not None}
+
+
+def _awaited_backups(facts: Any) -> set[str]:
+    return {facts.backup_before, facts.last_backup}
 
 
 def _holds(facts: Any) -> bool:

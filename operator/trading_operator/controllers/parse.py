@@ -77,6 +77,7 @@ def parse_backup_facts(body: Body) -> BackupFacts:
             each.id: AskedBackup(each.outcome.value, each.message or "") for each in status.requests
         },
         trouble=ready.get("message", "") if ready.get("status") == "False" else "",
+        targets=frozenset(each["name"] for each in (body.get("spec") or {}).get("targets") or ()),
     )
 
 

@@ -1,6 +1,6 @@
 """The volume claims of a system: what they ask for, and whether they go with it."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Set
 
 from trading_operator.api.datastore import Datastore
 from trading_operator.api.sharing import SharedVolume
@@ -26,6 +26,7 @@ from trading_operator.manifests.volume_claim import (
     keep_claim_spec,
 )
 from trading_operator.plan.draft import Draft, System
+from trading_operator.plan.last_backup import LastBackup
 from trading_operator.plan.types import Observed, ref_of
 from trading_operator.plan.volumes import (
     ClaimSize,
@@ -75,24 +76,32 @@ def plan_left_claims(system: System) -> Iterator[Manifest]:
 
 
 def plan_last_claims(
-    owner: Owner, spec: TradingSystemSpec | None, observed: Observed
+    owner: Owner, spec: TradingSystemSpec | None, observed: Observed, last: LastBackup | None
 ) -> Iterator[Manifest]:
     """Yield the claims that the end of the system would not treat as the deletion policy wants.
 
     The policy may have changed just before, and whatever else the spec says makes no difference;
     without a spec all data stays.
     """
-    goes = spec is not None and spec.deletion.volumes is VolumePolicy.DELETE
-    named = _named(owner, spec) if spec is not None and goes else set()
+    named = set() if spec is None else _ending_claims(owner, spec, last)
     for ref, live in sorted(observed.children.items()):
         if ref.kind == CLAIM_KIND and _has_owner(live) != (ref.name in named):
             yield _build_as_it_is(owner, live, owned=ref.name in named)
 
 
-def _named(owner: Owner, spec: TradingSystemSpec) -> set[str]:
-    """Return the names of the claims of all volumes in the spec."""
-    data = {data_claim_name(child_name(owner, store.name)) for store in spec.datastores}
-    return data | {claim_name(owner, volume.name) for volume in spec.volumes}
+def _ending_claims(owner: Owner, spec: TradingSystemSpec, last: LastBackup | None) -> set[str]:
+    """Return the claims that go with the system: of volumes that a backup holds, or all."""
+    if spec.deletion.volumes is VolumePolicy.DELETE:
+        return _named(owner, spec)
+    return set() if last is None else _named(owner, spec, last.covers)
+
+
+def _named(owner: Owner, spec: TradingSystemSpec, only: Set[str] | None = None) -> set[str]:
+    """Return the names of the claims of the spec's volumes, all or only some of them."""
+    stores = [each.name for each in spec.datastores if only is None or each.name in only]
+    shared = [each.name for each in spec.volumes if only is None or each.name in only]
+    data = {data_claim_name(child_name(owner, name)) for name in stores}
+    return data | {claim_name(owner, name) for name in shared}
 
 
 def _plan_shared_claim(system: System, name: str, volume: SharedVolume) -> Manifest:

@@ -39,15 +39,24 @@ class Stopping:
         return not self.blocks and not self.delete
 
 
-def plan_stopping(drafts: Mapping[str, Draft], observed: Observed) -> Stopping:
-    """Return whose turn to stop has come; `drafts` are all components of the spec by name."""
+def plan_stopping(
+    drafts: Mapping[str, Draft], observed: Observed, held: Mapping[str, Block] | None = None
+) -> Stopping:
+    """Return whose turn to stop has come; `drafts` are all components of the spec by name.
+
+    `held` are components that somebody else still needs, and what is told of those.
+    """
+    held = held or {}
     left = _left_components(drafts, observed)
     running = {name for name in (*drafts, *left) if still_runs(observed, name)}
     users = {name: _users(name, drafts, left) & running for name in (*drafts, *left)}
+    blocks = {name: _block(name, users[name], observed) for name in users if name in running}
+    blocks |= {name: block for name, block in held.items() if not users.get(name)}
+    users |= {name: {*users.get(name, ()), name} for name in held}
     return Stopping(
         scale=tuple(name for name in drafts if not users[name]),
         delete=tuple(_surplus(drafts, observed, users)),
-        blocks={name: _block(name, users[name], observed) for name in users if name in running},
+        blocks=blocks,
     )
 
 

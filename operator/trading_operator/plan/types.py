@@ -178,12 +178,13 @@ class AskedBackup:
 
 @dataclass(frozen=True)
 class BackupFacts:
-    """What is read of the Backup that the changes of a system wait for."""
+    """What is read of the Backup that a system's changes, or its end, wait for."""
 
     name: str
     system: str  # that it is of
     asked: Mapping[str, AskedBackup] = field(default_factory=dict)  # by who asked, as a digest
     trouble: str = ""  # why it takes no backups now
+    targets: frozenset[str] = frozenset()  # that it is limited to; empty: it has all
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from trading_operator.engines.base import OperandSettings
 from trading_operator.kube.cache import Key
 from trading_operator.kube.connection import Connection
 from trading_operator.metrics import Metrics
-from trading_operator.plan.backup.requests import restore_request
+from trading_operator.plan.backup.requests import end_request, restore_request
 from trading_operator.plan.types import RestoreFacts
 from trading_operator.settings import Settings
 from unit.operator_runtime.objects import build_body
@@ -174,3 +174,21 @@ async def test_a_kind_that_is_not_served_holds_up_no_system(
         monkeypatch.setattr(runtime, "transport", transport)
         await runtime._catch_up(runtime.restores)
     assert len(runtime.restores.registry) == 0
+
+
+def test_a_deleted_system_asks_its_backup_once_nothing_else_is_awaited(runtime: Runtime) -> None:
+    body = build_body("one", 2, spec={"deletion": {"volumes": "Snapshot", "backup": "nightly"}})
+    body["metadata"]["deletionTimestamp"] = "2026-01-02T03:04:05Z"
+    runtime.systems.registry.store(body)
+    assert runtime.neighbours.asked_of(BACKUP) == ()
+    told = {"type": "Reconciling", "status": "True", "reason": "WaitingForLastBackup"}
+    _calm(runtime)
+    waiting = {**body, "status": {"conditions": [told]}}
+    waiting["metadata"] = {**body["metadata"], "resourceVersion": "3"}
+    runtime.systems.registry.store(waiting)
+    assert runtime.neighbours.asked_of(BACKUP) == (end_request(body["metadata"]["uid"]),)
+    assert "Backup" in _woken(runtime)
+    _calm(runtime)
+    runtime.backups.registry.store(backup_body(lastSuccess="2026-01-02T03:05:00Z"))
+    assert "TradingSystem" in _woken(runtime)
+    assert runtime.neighbours.asked_of(Key("ns", "weekly", "Backup")) == ()

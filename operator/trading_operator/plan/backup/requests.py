@@ -25,6 +25,11 @@ def restore_request(uid: str) -> str:
     return digest_of(["restore", uid])
 
 
+def end_request(uid: str) -> str:
+    """Return the digest by which a system that is deleted asks for its last backup."""
+    return digest_of(["end", uid])
+
+
 def command_request(value: str) -> str:
     """Return the digest by which a command asks for a run."""
     return digest_of(["command", value])
