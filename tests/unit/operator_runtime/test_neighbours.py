@@ -189,6 +189,8 @@ def test_a_deleted_system_asks_its_backup_once_nothing_else_is_awaited(runtime: 
     assert runtime.neighbours.asked_of(BACKUP) == (end_request(body["metadata"]["uid"]),)
     assert "Backup" in _woken(runtime)
     _calm(runtime)
-    runtime.backups.registry.store(backup_body(lastSuccess="2026-01-02T03:05:00Z"))
+    told_again = backup_body(lastSuccess="2026-01-02T03:05:00Z")
+    told_again["metadata"]["resourceVersion"] = "2"
+    runtime.backups.registry.store(told_again)
     assert "TradingSystem" in _woken(runtime)
     assert runtime.neighbours.asked_of(Key("ns", "weekly", "Backup")) == ()
