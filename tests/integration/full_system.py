@@ -54,7 +54,12 @@ def build_full_system(name: str) -> Manifest:
         paused=False,
         hibernated=False,
         tradingState="Active",
-        deletion={"volumes": "Delete", "stopDeadline": "5s"},
+        deletion={
+            "volumes": "Delete",
+            "backup": "nightly",
+            "backupDeadline": "1m",
+            "stopDeadline": "5s",
+        },
         rollout={
             "progressDeadline": "2m",
             "bakeTime": "0s",

@@ -13,8 +13,9 @@ from integration.systems import build_datastore, build_service, build_system
 YEARLY = {"full": "0 3 1 1 *", "incremental": "0 4 1 1 *"}
 
 
-def start_system(space: Namespace, name: str = "desk", **spec: Any) -> None:
+def start_system(space: Namespace, **spec: Any) -> None:
     """Start a small system with a database and wait until it is Ready."""
+    name = "desk"
     services = [build_service("api", "db")]
     space.create("tradingsystems", build_system(name, services, [build_datastore("db")], **spec))
     eventually(lambda: space.is_ready(name), 60)
