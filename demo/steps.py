@@ -138,7 +138,9 @@ def registry_images(images: str) -> dict[str, str]:
     prefix = images.rstrip("/")
     names = {name: BY_NAME[name].reference.rpartition("/")[2] for name in ENGINES}
     engines = {f"engines.{name}.image": f"{prefix}/{tagged}" for name, tagged in names.items()}
-    return {"image.repository": f"{prefix}/trading-operator", **engines}
+    backup = BY_NAME["trading-backup"].reference.rpartition("/")[2]
+    ours = {"image.repository": f"{prefix}/trading-operator", "backup.image": f"{prefix}/{backup}"}
+    return ours | engines
 
 
 def build_flags(settings: dict[str, str]) -> list[str]:
