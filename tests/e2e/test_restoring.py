@@ -106,7 +106,7 @@ def keys(trading: TradingCluster, namespace: str) -> int:
 def phase(trading: TradingCluster, namespace: str, name: str) -> str:
     """Return the phase of a Restore, which must not be Failed."""
     status = trading.tools.get("restore", name, "-n", namespace).get("status") or {}
-    assert status.get("phase") != "Failed", status
+    assert status.get("phase") != "Failed", status["message"]
     return str(status.get("phase", ""))
 
 

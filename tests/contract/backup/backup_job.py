@@ -19,7 +19,7 @@ from contract.images.image_process import (
 )
 
 IMAGE = "trading-backup"
-OWNER = 10001
+OWNER = 1000
 REPOSITORY_PASSWORD = "a repository's own password"
 RUN_SECONDS = 240
 

@@ -32,7 +32,7 @@ def test_it_has_the_programs_in_the_versions_that_they_need() -> None:
 
 def test_it_runs_as_nobody_in_particular_and_changes_nothing_of_itself() -> None:
     script = "id -u; id -g; touch /app/x /usr/x 2>/dev/null && echo WRITABLE; which gcc pip; true"
-    assert run_once("trading-backup", "sh", "-c", script).split() == ["10001", "10001"]
+    assert run_once("trading-backup", "sh", "-c", script).split() == ["1000", "1000"]
 
 
 def test_it_holds_this_program_and_nothing_of_the_operator() -> None:

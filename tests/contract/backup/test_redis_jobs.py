@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from contract.backup.backup_job import BackupJob, wait_for
+from contract.backup.backup_job import OWNER, BackupJob, wait_for
 from contract.images.image_process import find_free_port, run_image
 from trading_backup.redis_client import Reply, Word, connect_tcp
 from trading_backup.stopping import Stop
@@ -148,7 +148,7 @@ def test_a_drill_gives_the_copy_to_a_server_that_waits_for_it(
 ) -> None:
     job.run("backup").check()
     drill = RedisVolume(tmp_path / "drill")
-    os.chown(drill.folder, 999, 10001)
+    os.chown(drill.folder, 999, OWNER)
     drill.folder.chmod(0o2777)
     job.mounts["/drill/redis"] = drill.folder
     done = threading.Event()

@@ -47,8 +47,6 @@ from trading_operator.plan.backup.targets import StoreTarget, Targets, live_imag
 
 PROGRESS_PORT = 8090
 _APP = "trading-backup"
-# Of the image: it owns the repository, whoever runs it.
-_USER = 10001
 _STOP_SECONDS = 60  # to let go of locks, and to call the hooks that come after
 _COMMANDS = {
     RunKind.FULL: "backup",
@@ -96,8 +94,8 @@ def _build_pod(work: Work, run: RunKind, placement: Placement) -> Pod:
     is_drill = run is RunKind.DRILL
     return Pod(
         container=_build_program(work, run),
-        user=_USER,
-        group=_USER,
+        user=work.targets.identity.user,
+        group=work.targets.identity.group,
         grace_seconds=_STOP_SECONDS,
         mounts=tuple(_mounts(work, run)),
         secret_files=(*work.repository.secret_files, *stores),
@@ -159,12 +157,12 @@ def _build_throwaway(work: Work, target: StoreTarget) -> Sidecar:
     image = live_image(work.source, target)
     user, group = target.store.run_as_user, target.store.run_as_group
     # A database refuses a folder of somebody else, and the program has restored this one.
-    own = target.method is Method.PHYSICAL
+    own, program = target.method is Method.PHYSICAL, work.targets.identity
     return Sidecar(
         name=f"server-{target.name}",
         container=engine.build_throwaway(target.store, image, target.password, server),
-        user=_USER if own else user or contract.user,
-        group=_USER if own else group or user or contract.group,
+        user=program.user if own else user or contract.user,
+        group=program.group if own else group or user or contract.group,
         mounts=(
             _build_room(work.case.spec.scratch, f"drill-{target.name}", folder),
             build_scratch_mount(f"run-{target.name}", contract.run_path, memory=True),

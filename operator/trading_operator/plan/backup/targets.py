@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from trading_operator.api.backup_parts import Method, Target
 from trading_operator.api.datastore import Datastore
@@ -17,6 +18,17 @@ from trading_operator.plan.placing import volume_group
 from trading_operator.plan.references import credentials_name, password_key
 from trading_operator.plan.types import STATEFUL_SET, Ref
 from trading_operator.plan.volumes import claim_name
+
+
+class Identity(NamedTuple):
+    """Under which ids the programs run that read and write the data of services."""
+
+    user: int
+    group: int
+
+
+# That of services which say nothing else: the repository's files stay readable when a volume comes.
+USUAL = Identity(1000, 1000)
 
 
 @dataclass(frozen=True)
@@ -58,6 +70,7 @@ class Targets:
     volumes: tuple[VolumeTarget, ...]
     awaited: tuple[str, ...] = ()
     node_group: str | None = None  # of the pods that one of the volumes keeps on one node
+    identity: Identity = USUAL
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -86,8 +99,8 @@ def plan_targets(case: Case, source: Source) -> Targets:
             volumes.append(target)
         elif case.spec.targets:
             awaited.append(target.name)
-    group = _find_group(source, volumes)
-    return Targets(tuple(stores), tuple(volumes), tuple(awaited), group)
+    group, identity = _find_group(source, volumes), _find_identity(source, volumes)
+    return Targets(tuple(stores), tuple(volumes), tuple(awaited), group, identity)
 
 
 def live_image(source: Source, target: StoreTarget) -> str:
@@ -177,3 +190,34 @@ def _find_group(source: Source, volumes: list[VolumeTarget]) -> str | None:
             "back up each by a Backup of its own, or use ReadWriteMany",
         )
     return next(iter(groups.values()), None)
+
+
+def _find_identity(source: Source, volumes: list[VolumeTarget]) -> Identity:
+    """Return the ids of who owns the files; raises InvalidSpecError when they are not the same.
+
+    Only the owner may restore a file's mode, and what is restored must be the owner's again.
+    """
+    owners = {
+        target.name: owner
+        for target in volumes
+        if (owner := _find_owner(source, target)) is not None
+    }
+    if len(set(owners.values())) > 1:
+        told = ", ".join(f"{name} of user {owner.user}" for name, owner in owners.items())
+        raise InvalidSpecError(
+            "targets",
+            f"the volumes belong to different users: {told}",
+            "back up each by a Backup of its own",
+        )
+    return next(iter(owners.values()), USUAL)
+
+
+def _find_owner(source: Source, target: VolumeTarget) -> Identity | None:
+    """Return the ids of the first service that writes the volume, or else mounts it."""
+    users = [
+        (mount.read_only, Identity(service.run_as_user, service.run_as_group))
+        for service in source.spec.services
+        for mount in service.volumes
+        if mount.name == target.name
+    ]
+    return min(users, key=lambda each: each[0])[1] if users else None

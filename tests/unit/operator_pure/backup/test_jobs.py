@@ -337,3 +337,31 @@ def test_names_of_a_datastore_and_a_volume_must_differ() -> None:
     volumes = [{"name": "db", "size": "1Gi"}]
     with pytest.raises(InvalidSpecError, match="datastore and a volume"):
         planned(case_of(source_of(datastores=DATABASES, volumes=volumes, services=[])))
+
+
+def test_the_program_runs_as_the_owner_of_the_files_that_it_reads_and_restores() -> None:
+    mounts = [{"name": "models", "mountPath": "/models"}]
+    reads = [{**mounts[0], "readOnly": True}]
+    services = [
+        service("reader", volumes=reads, runAsUser=2000),
+        service("trainer", volumes=mounts, runAsUser=3000, runAsGroup=3001),
+    ]
+    for source, user, group in (
+        (source_of(services=services), 3000, 3001),
+        (source_of(services=services[:1]), 2000, 1000),
+        (source_of(services=[]), 1000, 1000),
+    ):
+        security = pod_of(planned(case_of(source)).plan, "nightly-once")["securityContext"]
+        assert (security["runAsUser"], security["runAsGroup"]) == (user, group)
+
+
+def test_volumes_of_different_owners_are_backups_of_their_own() -> None:
+    volumes = [{"name": name, "size": "1Gi", "accessMode": "ReadWriteMany"} for name in "ab"]
+    services = [
+        service("one", volumes=[{"name": "a", "mountPath": "/a"}], runAsUser=2000),
+        service("two", volumes=[{"name": "b", "mountPath": "/b"}], runAsUser=3000),
+    ]
+    source = source_of(volumes=volumes, services=services)
+    with pytest.raises(InvalidSpecError, match="a of user 2000, b of user 3000"):
+        planned(case_of(source))
+    planned(case_of(source, targets=[{"name": "a"}]))
