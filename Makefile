@@ -70,7 +70,7 @@ test-services: venv images ## The trading services on a real TimescaleDB, with k
 
 test-integration: venv setup ## The operator on a real API server with fake nodes
 	@$(PYTHON) -m cluster up --profile control-plane
-	@rc=0; $(BIN)/pytest -n 2 --dist loadfile tests/integration || rc=$$?; $(BIN)/pytest tests/mutation || rc=$$?; $(BIN)/pytest tests/faults || rc=$$?; $(PYTHON) -m cluster down --profile control-plane; exit $$rc
+	@rc=0; export FAILURES=$$(mktemp); $(BIN)/pytest -n 2 --dist loadfile tests/integration || rc=$$?; $(BIN)/pytest tests/mutation || rc=$$?; $(BIN)/pytest tests/faults || rc=$$?; $(PYTHON) -m cluster down --profile control-plane; cat $$FAILURES; rm $$FAILURES; exit $$rc
 
 test-mutation: venv setup ## Mutated systems (COUNT=1000, SEED=, CASES=3,17 repeats): a part of test-integration
 	@$(PYTHON) -m cluster up --profile control-plane

@@ -1,0 +1,24 @@
+"""What failed is said once more when a tier ends: of a long log the last lines are kept."""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+_LINES = 3  # of a failure's own words
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Add the failures of this run to the file that the environment names."""
+    path = os.environ.get("FAILURES")
+    if path and "PYTEST_XDIST_WORKER" not in os.environ:
+        with Path(path).open("a", encoding="utf-8") as file:
+            file.writelines(_failures(terminalreporter))
+
+
+def _failures(reporter: pytest.TerminalReporter) -> Iterator[str]:
+    for outcome in ("failed", "error"):
+        for report in reporter.stats.get(outcome, []):
+            said = [line for line in report.longreprtext.splitlines() if line.startswith("E ")]
+            yield "\n".join([f"{outcome}: {report.nodeid}", *said[:_LINES]])[:600] + "\n"
