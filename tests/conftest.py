@@ -1,4 +1,4 @@
-"""What failed is said once more when a tier ends: of a long log the last lines are kept."""
+"""What failed, if only at first, is said at the end of a tier, which is what is kept of a log."""
 
 import os
 from collections.abc import Iterator
@@ -18,7 +18,7 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
 
 
 def _failures(reporter: pytest.TerminalReporter) -> Iterator[str]:
-    for outcome in ("failed", "error"):
+    for outcome in ("failed", "error", "rerun"):
         for report in reporter.stats.get(outcome, []):
             said = [line for line in report.longreprtext.splitlines() if line.startswith("E ")]
             yield "\n".join([f"{outcome}: {report.nodeid}", *said[:_LINES]])[:600] + "\n"
