@@ -20,5 +20,6 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
 def _failures(reporter: pytest.TerminalReporter) -> Iterator[str]:
     for outcome in ("failed", "error", "rerun"):
         for report in reporter.stats.get(outcome, []):
-            said = [line for line in report.longreprtext.splitlines() if line.startswith("E ")]
-            yield "\n".join([f"{outcome}: {report.nodeid}", *said[:_LINES]])[:600] + "\n"
+            lines = report.longreprtext.splitlines()
+            said = [line for line in lines if line.startswith("E ")][:_LINES] or lines[-_LINES:]
+            yield "\n".join([f"{outcome}: {report.nodeid} ({report.when})", *said])[:600] + "\n"
