@@ -71,6 +71,9 @@ def test_a_fault_explains_one_more_change_of_what_it_struck_and_no_creation() ->
     expected = read_written(LINES)
     changed = read_written([*LINES, LINES[1]])
     assert compare_counts(expected, changed, "statefulsets/small-db") == []
+    again = read_written([*LINES, "delete pods/small-db-0 200"])
+    assert compare_counts(expected, again, "pods/small-db-0") == []
+    assert compare_counts(expected, again, "statefulsets/small-db") != []
     made = read_written([*LINES, LINES[0]])
     assert compare_counts(expected, made, "services/small-feed") != []
 

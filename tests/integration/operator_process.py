@@ -21,7 +21,7 @@ ROOT = Path(__file__).parents[2]
 CHART = ROOT / "helm" / "trading-operator"
 ACCOUNT = "trading-operator"
 # Longer than a status is held back.
-QUIET_SECONDS = 1.6
+QUIET_SECONDS = 2.5
 SETTLE_SECONDS = 60.0
 _RBAC = "apis/rbac.authorization.k8s.io/v1"
 _DESCRIBED = (

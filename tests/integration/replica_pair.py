@@ -58,7 +58,7 @@ class Pair:
     def start_standby(self) -> None:
         """Start a replica that stands by, and wait until it is warm."""
         self.standby = self.start()
-        eventually(self.standby.process.is_ready, 40)
+        eventually(self.standby.process.is_ready)
 
     def strike(self, fault: Fault, wait: float, within: float) -> tuple[float, list[Request]]:
         """Let the leader suffer a fault after a while, and the standby take over.
@@ -145,7 +145,7 @@ def running_pair(
         pair = Pair(namespace, operators, folder, lease_seconds, record, stack)
         stack.callback(operators.stop_all)
         pair.leader = pair.start()
-        eventually(pair.leader.process.is_leading, 40)
+        eventually(pair.leader.process.is_leading)
         pair.start_standby()
         stack.enter_context(changing_systems(namespace))
         yield pair

@@ -131,12 +131,12 @@ def _check_end(attack: Attack, arena: Arena, name: str) -> None:
     if attack.stalled == "either" or "deletionTimestamp" in live["metadata"]:
         return  # the attack's own proof tells
     if attack.stalled:
-        stalled = eventually(partial(arena.stalled, name), 5)
+        stalled = eventually(partial(arena.stalled, name))
         assert (stalled["reason"], attack.told in stalled["message"]) == (attack.stalled, True), (
             stalled
         )
     else:
-        eventually(partial(arena.space.is_ready, name), 30)
+        eventually(partial(arena.space.is_ready, name))
 
 
 def _check_untouched(arena: Arena, kind: str, name: str) -> None:

@@ -190,11 +190,11 @@ def test_the_operator_asks_for_nothing_that_the_chart_does_not_grant(
     operators.start_leading()
     system = build_chain()
     namespace.create("tradingsystems", system)
-    eventually(lambda: namespace.is_ready("chain"), 40)
+    eventually(lambda: namespace.is_ready("chain"))
     system["spec"]["configs"][0]["files"]["market.json"] = '{"open": "09:30"}'
     system["spec"]["services"][0]["configs"] = [{"name": "market", "mountPath": "/app/config"}]
     namespace.apply("tradingsystems", system)
-    eventually(lambda: namespace.is_ready("chain"), 40)
+    eventually(lambda: namespace.is_ready("chain"))
     operators.settle()
     mine = operators.audit.events()
     refused = [e["requestURI"] for e in mine if e.get("responseStatus", {}).get("code") == 403]

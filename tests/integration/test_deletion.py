@@ -38,7 +38,7 @@ def test_a_deleted_system_stops_in_order_and_leaves_its_data(
     before = operators.writes()
     history = _History(namespace)
     namespace.delete("tradingsystems", "chain")
-    eventually(lambda: namespace.get("tradingsystems", "chain") is None, 40)
+    eventually(lambda: namespace.get("tradingsystems", "chain") is None)
     history.assert_order("strategy", "feed", "db")
     assert _scales(operators.writes()[len(before) :]) == STOPS
     eventually(lambda: not _children(namespace), COLLECTED_SECONDS)
@@ -56,7 +56,7 @@ def test_volumes_go_with_the_system_when_it_says_so(
     _start(namespace, operators, deletion={"volumes": "Delete"})
     assert _owners(namespace, CLAIM) == {"TradingSystem"}
     namespace.delete("tradingsystems", "chain")
-    eventually(lambda: namespace.get("tradingsystems", "chain") is None, 40)
+    eventually(lambda: namespace.get("tradingsystems", "chain") is None)
     eventually(lambda: CLAIM not in namespace.names("persistentvolumeclaims"), COLLECTED_SECONDS)
     eventually(lambda: PASSWORD not in namespace.names("secrets"), COLLECTED_SECONDS)
     assert not [each for each in operators.writes() if each.startswith("delete persistent")]
@@ -69,7 +69,7 @@ def test_a_kept_volume_is_opened_again_with_its_password(
     claim = namespace.get("persistentvolumeclaims", CLAIM)["metadata"]["uid"]
     password = namespace.get("secrets", PASSWORD)["data"]["password"]
     namespace.delete("tradingsystems", "chain")
-    eventually(lambda: namespace.get("tradingsystems", "chain") is None, 40)
+    eventually(lambda: namespace.get("tradingsystems", "chain") is None)
     namespace.create("tradingsystems", build_chain())
     eventually(lambda: namespace.is_ready("chain"), 60)
     assert namespace.get("persistentvolumeclaims", CLAIM)["metadata"]["uid"] == claim
@@ -83,18 +83,18 @@ def test_a_stop_that_takes_too_long_is_told_and_ends_at_its_deadline(
     namespace.merge("pods", "chain-strategy-0", HOLD)
     started = time.monotonic()
     namespace.delete("tradingsystems", "chain")
-    told = eventually(lambda: _deleting(namespace), 10)
+    told = eventually(lambda: _deleting(namespace))
     assert "chain-strategy-0" in told["message"]
     assert "until 20" in told["message"]
     lines = {line["name"]: line for line in _status(namespace)["components"]}
     assert lines["db"]["state"] == "Stopping"
     assert lines["db"]["reason"] == "WaitingForDependants"
     assert namespace.get("statefulsets", "chain-db")["spec"]["replicas"] == 1
-    eventually(lambda: namespace.get("tradingsystems", "chain") is None, 20)
+    eventually(lambda: namespace.get("tradingsystems", "chain") is None)
     # Not before its deadline; the end is bounded by the wait, whatever else the machine does.
     assert time.monotonic() - started > 5
     namespace.merge("pods", "chain-strategy-0", RELEASED)
-    events = eventually(lambda: _events(namespace, "StopDeadlineExceeded"), 10)
+    events = eventually(lambda: _events(namespace, "StopDeadlineExceeded"))
     assert "strategy" in events[0]["note"]
     eventually(lambda: not _children(namespace), COLLECTED_SECONDS)
 
@@ -119,10 +119,10 @@ def test_killed_between_any_two_steps_it_still_stops_in_order(
         _kill(namespace, operators)
         assert namespace.get("pods", pods[component])["metadata"]["deletionTimestamp"]
         namespace.merge("pods", pods[component], RELEASED)
-    eventually(lambda: not namespace.names("pods"), 20)
+    eventually(lambda: not namespace.names("pods"))
     assert namespace.get("tradingsystems", "chain") is not None
     operators.start()
-    eventually(lambda: namespace.get("tradingsystems", "chain") is None, 40)
+    eventually(lambda: namespace.get("tradingsystems", "chain") is None)
     history.assert_order("strategy", "feed", "db")
     eventually(lambda: not _children(namespace), COLLECTED_SECONDS)
     assert CLAIM in namespace.names("persistentvolumeclaims")
@@ -145,7 +145,7 @@ def test_data_that_is_to_stay_stays_also_when_the_time_ran_out_while_nobody_look
     namespace.delete("tradingsystems", "chain")
     time.sleep(2)
     operators.start()
-    eventually(lambda: namespace.get("tradingsystems", "chain") is None, 40)
+    eventually(lambda: namespace.get("tradingsystems", "chain") is None)
     eventually(lambda: not _children(namespace), COLLECTED_SECONDS)
     metadata = namespace.get("persistentvolumeclaims", CLAIM)["metadata"]
     assert "deletionTimestamp" not in metadata
@@ -156,7 +156,7 @@ def test_nothing_is_made_while_a_system_stops(namespace: Namespace, operators: O
     _start(namespace, operators)
     namespace.merge("pods", "chain-strategy-0", HOLD)
     namespace.delete("tradingsystems", "chain")
-    eventually(lambda: _deleting(namespace), 10)
+    eventually(lambda: _deleting(namespace))
     before = len(operators.writes())
     namespace.delete("services", "chain-feed")
     namespace.merge("deployments", "chain-feed", {"metadata": {"labels": {"more": "1"}}})
@@ -164,7 +164,7 @@ def test_nothing_is_made_while_a_system_stops(namespace: Namespace, operators: O
     made = [each for each in operators.writes()[before:] if each.startswith("create ")]
     assert not [each for each in made if "events/" not in each], made
     namespace.merge("pods", "chain-strategy-0", RELEASED)
-    eventually(lambda: namespace.get("tradingsystems", "chain") is None, 40)
+    eventually(lambda: namespace.get("tradingsystems", "chain") is None)
 
 
 def test_a_system_whose_spec_makes_no_sense_still_goes(
@@ -180,7 +180,7 @@ def test_a_system_whose_spec_makes_no_sense_still_goes(
     namespace.merge("tradingsystems", "chain", {"spec": {"services": services}})
     eventually(lambda: namespace.condition("chain", "Stalled").get("status") == "True")
     namespace.delete("tradingsystems", "chain")
-    eventually(lambda: namespace.get("tradingsystems", "chain") is None, 40)
+    eventually(lambda: namespace.get("tradingsystems", "chain") is None)
     history.assert_order("strategy", "db")
     history.assert_order("feed", "db")
     assert CLAIM in namespace.names("persistentvolumeclaims")
@@ -195,9 +195,9 @@ def test_only_a_system_with_a_single_writer_waits_for_the_operator(
     chain["spec"]["services"] = [build_service("feed", "db")]
     spec = {"spec": {"services": chain["spec"]["services"]}}
     namespace.merge("tradingsystems", "chain", spec)
-    eventually(lambda: _finalizers(namespace, "chain") == [], 30)
+    eventually(lambda: _finalizers(namespace, "chain") == [])
     namespace.create("tradingsystems", build_system("plain", [build_service("api")]))
-    eventually(lambda: namespace.is_ready("plain"), 30)
+    eventually(lambda: namespace.is_ready("plain"))
     assert _finalizers(namespace, "plain") == []
 
     operators.running[-1].kill()
@@ -215,7 +215,7 @@ def test_what_waits_for_a_dead_operator_goes_by_the_documented_command(
     time.sleep(1)
     assert namespace.get("tradingsystems", "chain") is not None
     documented("kubectl patch tradingsystem", namespace.name, "chain")
-    eventually(lambda: namespace.get("tradingsystems", "chain") is None, 10)
+    eventually(lambda: namespace.get("tradingsystems", "chain") is None)
     eventually(lambda: not _children(namespace), COLLECTED_SECONDS)
     assert CLAIM in namespace.names("persistentvolumeclaims")
 
@@ -226,7 +226,7 @@ def test_orphans_that_somebody_asked_for_go_on_running(
     _start(namespace, operators)
     path = namespace.path("tradingsystems", "chain")
     namespace.client.request("DELETE", path, {"propagationPolicy": "Orphan"})
-    eventually(lambda: namespace.get("tradingsystems", "chain") is None, 20)
+    eventually(lambda: namespace.get("tradingsystems", "chain") is None)
     time.sleep(2)
     assert namespace.get("pods", "chain-strategy-0")["status"]["phase"] == "Running"
     assert namespace.get("statefulsets", "chain-db")["spec"]["replicas"] == 1

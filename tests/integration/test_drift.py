@@ -12,7 +12,7 @@ def api(namespace: Namespace, operators: Operators) -> Namespace:
     """A namespace with a Ready system `one` of a service `api` with two variables."""
     operators.start_leading()
     namespace.apply("tradingsystems", _system({"KEPT": "1", "LEAVING": "1"}))
-    eventually(lambda: namespace.is_ready("one"), 30)
+    eventually(lambda: namespace.is_ready("one"))
     return namespace
 
 
@@ -71,7 +71,7 @@ def test_a_component_that_left_the_spec_goes_and_its_volume_stays(
     operators.start_leading()
     services = [build_service("api")]
     namespace.apply("tradingsystems", build_system("one", services, [build_datastore("db")]))
-    eventually(lambda: namespace.is_ready("one"), 30)
+    eventually(lambda: namespace.is_ready("one"))
     claims = namespace.names("persistentvolumeclaims")
     assert claims
 
@@ -93,10 +93,10 @@ def test_a_changed_config_rolls_the_pods_and_the_old_one_stays_with_its_revision
         namespace.apply("tradingsystems", build_system("one", [service], configs=configs))
 
     apply("1")
-    eventually(lambda: namespace.is_ready("one"), 30)
+    eventually(lambda: namespace.is_ready("one"))
     (first,) = _configs(namespace)
     apply("2")
-    eventually(lambda: namespace.is_ready("one"), 30)
+    eventually(lambda: namespace.is_ready("one"))
     operators.settle()
     assert first in _configs(namespace)
     (second,) = _configs(namespace) - {first}
@@ -106,13 +106,13 @@ def test_a_changed_config_rolls_the_pods_and_the_old_one_stays_with_its_revision
 def test_a_pod_with_an_old_template_is_replaced(namespace: Namespace, operators: Operators) -> None:
     operators.start_leading()
     namespace.apply("tradingsystems", build_system("one", [], [build_datastore("db", "Redis")]))
-    eventually(lambda: namespace.is_ready("one"), 30)
+    eventually(lambda: namespace.is_ready("one"))
     before = namespace.get("pods", "one-db-0")["metadata"]["uid"]
 
     store = {**build_datastore("db", "Redis"), "resources": {"requests": {"cpu": "50m"}}}
     namespace.apply("tradingsystems", build_system("one", [], [store]))
-    eventually(lambda: _uid(namespace, "one-db-0") not in (before, ""), 30)
-    eventually(lambda: namespace.is_ready("one"), 30)
+    eventually(lambda: _uid(namespace, "one-db-0") not in (before, ""))
+    eventually(lambda: namespace.is_ready("one"))
     (container, *_) = namespace.get("pods", "one-db-0")["spec"]["containers"]
     assert container["resources"]["requests"]["cpu"] == "50m"
 

@@ -74,7 +74,7 @@ def test_a_group_goes_back_when_its_last_component_fails(
     namespace.apply("tradingsystems", _desk("2", failure))
     eventually(lambda: _is_back(namespace), 60)
     assert _images(namespace) == {"desk-feed": "1", "desk-strategy": "1"}
-    eventually(lambda: all(_ready(pod) for pod in namespace.list("pods")), 30)
+    eventually(lambda: all(_ready(pod) for pod in namespace.list("pods")))
     status = _status(namespace)
     assert (status["revision"], status["lastGoodRevision"]) == (good, good)
     assert status["desiredRevision"] != good
@@ -139,7 +139,7 @@ def test_a_health_check_that_fails_past_its_threshold_goes_back(
     operators.settle(1.5)
     assert _phase(namespace) == "RollingOut"  # not Ready alone decides nothing
     _fail_probe(namespace, "feed")
-    eventually(lambda: _is_back(namespace), 30)
+    eventually(lambda: _is_back(namespace))
     back = namespace.condition("desk", "RolledBack")
     assert back["reason"] == "ProbesFailing"
     assert "statuscode: 503" in back["message"]
@@ -206,7 +206,7 @@ def test_a_change_without_its_secret_or_room_begins_when_both_are_there(
     system = _desk("2", "2")
     system["spec"]["services"][0].update(env=env)
     namespace.apply("tradingsystems", system)
-    eventually(lambda: _invalid(namespace, "Secret broker"), 30)
+    eventually(lambda: _invalid(namespace, "Secret broker"))
     assert _phase(namespace) == "Held"
     secret = {"metadata": {"name": "broker"}, "stringData": {"key": "k"}}
     namespace.create("secrets", secret)

@@ -45,22 +45,22 @@ def test_a_killed_leader_is_followed_by_the_standby(
 ) -> None:
     first = operators.start_leading()
     second = operators.start()
-    eventually(second.is_ready, 30)
+    eventually(second.is_ready)
     assert not second.is_leading()
 
     first.kill()
     namespace.create("tradingsystems", build_system("one", [build_service("api")]))
-    eventually(second.is_leading, 30)
-    eventually(lambda: namespace.is_ready("one"), 30)
+    eventually(second.is_leading)
+    eventually(lambda: namespace.is_ready("one"))
 
 
 def test_a_stopped_leader_hands_over_at_once(namespace: Namespace, operators: Operators) -> None:
     # So long a Lease that only its release can make way for the second replica in time.
     first = operators.start_leading(LEASE_SECONDS="60")
     second = operators.start(LEASE_SECONDS="3")
-    eventually(second.is_ready, 30)
+    eventually(second.is_ready)
     assert not second.is_leading()
     assert first.stop() == 0
-    eventually(second.is_leading, 10)
+    eventually(second.is_leading, 30)
     lease = namespace.get("leases", "trading-operator")
     assert lease["spec"]["holderIdentity"].startswith("replica-1_")

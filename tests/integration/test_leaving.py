@@ -61,8 +61,8 @@ def test_a_service_and_its_database_leave_in_order_and_the_status_names_them(
     assert told["status"] == "True"
     assert "left the spec, still there: bot, db" in told["message"]
     namespace.merge("pods", "one-bot-0", RELEASED)
-    eventually(lambda: not namespace.names("statefulsets"), 30)
-    eventually(lambda: namespace.condition("one", "Reconciling")["status"] == "False", 30)
+    eventually(lambda: not namespace.names("statefulsets"))
+    eventually(lambda: namespace.condition("one", "Reconciling")["status"] == "False")
     assert namespace.get("services", "one-db") is None
 
 

@@ -89,7 +89,7 @@ def test_a_system_made_anew_under_its_old_name_comes_up(
 
     namespace.delete("tradingsystems", "again")
     namespace.create("tradingsystems", system)
-    eventually(lambda: namespace.is_ready("again"), 30)
+    eventually(lambda: namespace.is_ready("again"))
     assert namespace.get("deployments", "again-api")["metadata"]["uid"] != before
 
 

@@ -18,10 +18,10 @@ def test_a_removed_password_is_made_anew_with_a_new_volume(
 
     namespace.delete("tradingsystems", "chain")
     eventually(lambda: namespace.names("statefulsets") == set(), COLLECTED_SECONDS)
-    eventually(lambda: namespace.names("pods") == set(), 30)
+    eventually(lambda: namespace.names("pods") == set())
     namespace.delete("secrets", PASSWORD)
     namespace.delete("persistentvolumeclaims", VOLUME)
-    eventually(lambda: VOLUME not in namespace.names("persistentvolumeclaims"), 30)
+    eventually(lambda: VOLUME not in namespace.names("persistentvolumeclaims"))
 
     namespace.create("tradingsystems", build_chain())
     eventually(lambda: namespace.is_ready("chain"), 60)

@@ -139,7 +139,7 @@ def test_seven_programs_start_after_what_they_need_and_are_started_again(
     operators.start_leading()
     stuck = {"zookeeper": "pretend-unready", "prometheus": "pretend-unready"}
     namespace.apply("tradingsystems", _build_research(**stuck))
-    eventually(lambda: all(_is_running(namespace, name) for name in ("questdb", "redis")), 40)
+    eventually(lambda: all(_is_running(namespace, name) for name in ("questdb", "redis")))
     # What waits for the two that are not ready is not there, and neither is what waits for it.
     components = {name for name in (*NEEDS, "redis") if _pods(namespace, name)}
     assert components == {"questdb", "redis", "zookeeper", "prometheus"}

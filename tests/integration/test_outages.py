@@ -27,9 +27,9 @@ def replica(
     """A leading operator behind the proxy, with a Ready system `one`."""
     kubeconfig = write_kubeconfig(namespace, tmp_path / "proxied.kubeconfig", proxy.url)
     started = operators.start(kubeconfig)
-    eventually(started.is_leading, 30)
+    eventually(started.is_leading)
     namespace.create("tradingsystems", build_system("one", [build_service("api")]))
-    eventually(lambda: namespace.is_ready("one"), 30)
+    eventually(lambda: namespace.is_ready("one"))
     operators.settle()
     return started
 
@@ -44,8 +44,8 @@ def test_changes_during_an_outage_are_seen_after_it(
     assert not replica.is_leading()
     assert operators.writes() == before
     proxy.refuse(False)
-    eventually(lambda: namespace.get("services", "one-api"), 40)
-    eventually(replica.is_leading, 10)
+    eventually(lambda: namespace.get("services", "one-api"))
+    eventually(replica.is_leading)
 
 
 def test_cut_connections_lose_no_event(
@@ -54,16 +54,16 @@ def test_cut_connections_lose_no_event(
     for number in range(5):
         proxy.cut()
         namespace.delete("services", "one-api")
-        eventually(lambda: namespace.get("services", "one-api"), 30)
+        eventually(lambda: namespace.get("services", "one-api"))
         name = f"more-{number}"
         namespace.create("tradingsystems", build_system(name, [build_service("api")]))
-        eventually(partial(namespace.is_ready, name), 30)
+        eventually(partial(namespace.is_ready, name))
 
 
 def test_a_leader_that_hears_nothing_stops_leading(
     proxy: FlakyProxy, replica: OperatorProcess
 ) -> None:
     with proxy.silence():
-        eventually(lambda: not replica.is_leading(), 10)
+        eventually(lambda: not replica.is_leading())
         assert replica.get("livez").status_code == 200
-    eventually(replica.is_leading, 30)
+    eventually(replica.is_leading)

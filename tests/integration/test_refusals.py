@@ -21,12 +21,12 @@ def test_a_quota_that_is_used_up_is_named_and_tried_again(
     operators.start_leading()
     services = [build_service("a"), build_service("b")]
     namespace.create("tradingsystems", build_system("one", services))
-    told = eventually(lambda: "exceeded quota" in _text(namespace, "one"), 30)
+    told = eventually(lambda: "exceeded quota" in _text(namespace, "one"))
     assert told
     operators.settle()
 
     namespace.delete("resourcequotas", "few")
-    eventually(lambda: namespace.is_ready("one"), 40)
+    eventually(lambda: namespace.is_ready("one"))
 
 
 @pytest.mark.parametrize("workload", ["Replicated", "SingleWriter"])
@@ -41,7 +41,7 @@ def test_pods_that_nobody_may_make_are_told_and_made_once_the_cause_is_gone(
 
     trader["scheduling"] = {"priorityClassName": "system-cluster-critical"}
     namespace.merge("tradingsystems", "one", {"spec": {"services": [trader]}})
-    eventually(lambda: namespace.is_ready("one"), 40)
+    eventually(lambda: namespace.is_ready("one"))
 
 
 def test_no_database_is_started_before_its_secret_may_be_made(
@@ -55,7 +55,7 @@ def test_no_database_is_started_before_its_secret_may_be_made(
     operators.start_leading()
     services = [build_service("api"), build_service("reader", "db")]
     namespace.create("tradingsystems", build_system("one", services, [build_datastore("db")]))
-    stalled = eventually(lambda: _stalled(namespace, "one"), 30)
+    stalled = eventually(lambda: _stalled(namespace, "one"))
     assert "one-db-credentials" in stalled["message"]
     assert "exceeded quota" in stalled["message"]
     eventually(lambda: namespace.get("deployments", "one-api"))
@@ -77,7 +77,7 @@ def test_an_object_of_somebody_else_is_left_alone_and_named(
     namespace.create("services", theirs)
     operators.start_leading()
     namespace.create("tradingsystems", build_system("one", [build_service("api")]))
-    eventually(lambda: "one-api" in _text(namespace, "one"), 30)
+    eventually(lambda: "one-api" in _text(namespace, "one"))
     assert namespace.get("services", "one-api")["spec"]["selector"] == labels
     settled = operators.settle(2.0)
     assert operators.settle() == settled
@@ -93,7 +93,7 @@ def test_a_cycle_is_named_and_waits_for_an_edit(namespace: Namespace, operators:
     assert operators.settle() == settled
 
     namespace.apply("tradingsystems", build_system("one", [build_service("a")]))
-    eventually(lambda: namespace.is_ready("one"), 30)
+    eventually(lambda: namespace.is_ready("one"))
 
 
 def test_a_missing_secret_is_named_and_noticed_when_it_comes(
@@ -108,7 +108,7 @@ def test_a_missing_secret_is_named_and_noticed_when_it_comes(
     assert namespace.get("deployments", "one-api") is None
 
     namespace.create("secrets", {"metadata": {"name": "broker"}, "stringData": {"key": "s3cr3t"}})
-    eventually(lambda: namespace.is_ready("one"), 30)
+    eventually(lambda: namespace.is_ready("one"))
     assert "s3cr3t" not in _text(namespace, "one")
     assert not [line for line in operators.running[0].lines() if "s3cr3t" in str(line)]
 
@@ -119,7 +119,7 @@ def test_a_generated_password_is_in_its_secret_alone(
 ) -> None:
     replica = operators.start_leading(LOG_LEVEL="DEBUG")
     namespace.create("tradingsystems", build_system("one", [], [build_datastore("db")]))
-    eventually(lambda: namespace.is_ready("one"), 30)
+    eventually(lambda: namespace.is_ready("one"))
     secret = namespace.get("secrets", "one-db-credentials")
     assert len(_decode(secret["data"]["password"])) >= 32
     for value in (secret["data"]["password"], _decode(secret["data"]["password"])):
@@ -133,7 +133,7 @@ def test_a_pod_that_cannot_start_is_told_with_its_reason(
     operators.start_leading()
     services = [build_service("api", tag="pretend-missing"), build_service("ui", "api")]
     namespace.create("tradingsystems", build_system("one", services))
-    eventually(lambda: "ImagePull" in _text(namespace, "one"), 30)
+    eventually(lambda: "ImagePull" in _text(namespace, "one"))
     assert namespace.get("deployments", "one-ui") is None
     events = eventually(lambda: [e for e in namespace.list("events") if _is_about(e, "one")])
     assert {event["reportingController"] for event in events}

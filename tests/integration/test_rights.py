@@ -243,10 +243,10 @@ def _drift(space: Namespace) -> None:
         space.client.request("PATCH", path, {"metadata": {"labels": {label: None}}}, merge)
     for path, child in drifting:
         if child["kind"] not in {"PersistentVolumeClaim", "ControllerRevision"}:
-            eventually(partial(_has_label, space, path, label), 20)
+            eventually(partial(_has_label, space, path, label))
     before = space.get("services", "life-cache")["metadata"]["uid"]
     space.delete("services", "life-cache")
-    eventually(lambda: _uid(space, "services", "life-cache") not in {None, before}, 20)
+    eventually(lambda: _uid(space, "services", "life-cache") not in {None, before})
 
 
 def _has_label(space: Namespace, path: str, label: str) -> bool:
@@ -290,8 +290,8 @@ def _shrink(space: Namespace) -> None:
     space.merge("tradingsystems", LIFE, {"spec": spec})
     ours = f"app.kubernetes.io/part-of={LIFE}"
     eventually(lambda: space.names("deployments", ours) == {"life-rest"}, 60)
-    eventually(lambda: not space.names("statefulsets", ours), 30)
-    eventually(lambda: len(space.names("networkpolicies", ours)) == 2, 30)
+    eventually(lambda: not space.names("statefulsets", ours))
+    eventually(lambda: len(space.names("networkpolicies", ours)) == 2)
 
 
 def _pile_up_revisions(space: Namespace) -> None:
@@ -300,7 +300,7 @@ def _pile_up_revisions(space: Namespace) -> None:
         image = f"registry.example/rest:{number}"
         services = [build_service("rest", replicas=0, image=image)]
         space.merge("tradingsystems", LIFE, {"spec": {"services": services}})
-        eventually(partial(_runs, space, image), 20)
+        eventually(partial(_runs, space, image))
 
 
 def _runs(space: Namespace, image: str) -> bool:
@@ -315,23 +315,23 @@ def _delete(space: Namespace) -> None:
     """
     system = build_system("ending", [build_service("last", workload="SingleWriter")])
     space.create("tradingsystems", system)
-    eventually(lambda: space.is_ready("ending"), 30)
+    eventually(lambda: space.is_ready("ending"))
     listed = space.list("controllerrevisions", "app.kubernetes.io/part-of=ending")
     (stored,) = filter(_is_made_by_us, listed)
     _end(space, "ending")
-    eventually(lambda: space.get("controllerrevisions", stored["metadata"]["name"]) is None, 30)
+    eventually(lambda: space.get("controllerrevisions", stored["metadata"]["name"]) is None)
     space.create(
         "controllerrevisions", _as_somebody_elses({**stored, "kind": "ControllerRevision"})
     )
     space.create("tradingsystems", system)
-    eventually(lambda: _is_stalled(space, "ending"), 30)
+    eventually(lambda: _is_stalled(space, "ending"))
     _end(space, "ending")
     _end(space, LIFE)
 
 
 def _end(space: Namespace, name: str) -> None:
     space.delete("tradingsystems", name)
-    eventually(partial(_is_gone, space, name), 30)
+    eventually(partial(_is_gone, space, name))
 
 
 def _is_gone(space: Namespace, name: str) -> bool:
@@ -349,7 +349,7 @@ def _start_beside_an_older_server(space: Namespace, operators: Operators, folder
         config["clusters"][0]["cluster"] = {"server": proxy.url, "insecure-skip-tls-verify": True}
         kubeconfig.write_text(yaml.safe_dump(config))
         replica = operators.start(kubeconfig)
-        eventually(replica.is_ready, 40)
+        eventually(replica.is_ready)
         replica.kill()
 
 
@@ -392,8 +392,8 @@ def test_without_the_read_of_storage_classes_a_wrong_one_shows_as_a_pending_clai
     namespace.create("tradingsystems", build_system("good", [build_service("api")], [store]))
     wrong = {**store, "storage": {"size": "1Gi", "storageClassName": "no-such-class"}}
     namespace.create("tradingsystems", build_system("wrong", [], [wrong]))
-    eventually(lambda: namespace.is_ready("good"), 40)
-    claim = eventually(lambda: namespace.get("persistentvolumeclaims", "data-wrong-db-0"), 20)
+    eventually(lambda: namespace.is_ready("good"))
+    claim = eventually(lambda: namespace.get("persistentvolumeclaims", "data-wrong-db-0"))
     assert claim["status"]["phase"] == "Pending"
     assert namespace.condition("wrong", "Stalled")["reason"] != "StorageClassNotFound"
     assert "StorageClasses may not be read" in replica.log.read_text()

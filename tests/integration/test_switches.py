@@ -59,17 +59,17 @@ def test_a_paused_system_is_observed_and_not_touched_until_the_pause_ends(
     namespace.delete("deployments", "chain-feed")
     namespace.merge("statefulsets", "chain-strategy", {"spec": {"replicas": 0}})
     _switch(namespace, name, mode="Live")
-    eventually(lambda: _reason(namespace, name, "Available")[0] == "False", 30)
+    eventually(lambda: _reason(namespace, name, "Available")[0] == "False")
     assert _child_writes(operators) == before
     assert namespace.get("deployments", "chain-feed") is None
     assert _reason(namespace, name, "Ready") == ("False", "Paused")
 
     # Orders to trade less are the one thing that a pause does not hold back.
     _switch(namespace, name, tradingState="Halted")
-    eventually(lambda: _state(namespace, name) == _reported(namespace, name) == "Halted", 30)
+    eventually(lambda: _state(namespace, name) == _reported(namespace, name) == "Halted")
     _switch(namespace, name, tradingState="Active")
     waits = "ConfigMap chain-trading-state"
-    eventually(lambda: waits in namespace.condition(name, "Ready")["message"], 30)
+    eventually(lambda: waits in namespace.condition(name, "Ready")["message"])
     assert _state(namespace, name) == _reported(namespace, name) == "Halted"
     assert namespace.get("deployments", "chain-feed") is None
 
@@ -95,14 +95,14 @@ def test_a_halt_reaches_the_services_of_a_system_that_is_wrong_or_on_its_way_out
     strategy, feed = system["spec"]["services"]
     cycle = [strategy, {**feed, "dependsOn": [{"name": "strategy"}]}]
     _switch(namespace, name, services=cycle, tradingState="ReduceOnly")
-    eventually(partial(_is_handed_out, namespace, name, "ReduceOnly"), 30)
+    eventually(partial(_is_handed_out, namespace, name, "ReduceOnly"))
     assert _reason(namespace, name, "Stalled") == ("True", "InvalidSpec")
 
     held = {"metadata": {"finalizers": ["test.example/held"]}}
     namespace.merge("pods", "chain-strategy-0", held)
     namespace.delete("tradingsystems", name)
     _switch(namespace, name, tradingState="Halted")
-    eventually(lambda: _state(namespace, name) == "Halted", 30)
+    eventually(lambda: _state(namespace, name) == "Halted")
     assert _pods(namespace)["chain-strategy-0"] == pods["chain-strategy-0"]
     namespace.merge("pods", "chain-strategy-0", {"metadata": {"finalizers": None}})
 
@@ -129,7 +129,7 @@ def test_a_system_sleeps_from_its_dependants_down_and_wakes_from_its_database_up
 
     _switch(namespace, name, hibernated=True)
     eventually(lambda: not _pods(namespace), 60)
-    eventually(lambda: _reason(namespace, name, "Reconciling")[0] == "False", 30)
+    eventually(lambda: _reason(namespace, name, "Reconciling")[0] == "False")
     assert _gone_in_order(namespace, version) == ["strategy", "feed", "db"]
     assert _children(namespace) == before
     assert _reason(namespace, name, "Ready") == ("False", "Hibernated")
@@ -184,10 +184,10 @@ def test_an_autoscaled_service_resumes_with_the_count_that_it_had(
     name = _start(namespace, operators, system)
     namespace.merge("deployments", "pool-worker", {"spec": {"replicas": 5}})
     eventually(lambda: len(_pods(namespace)) == 5)
-    eventually(lambda: namespace.is_ready(name), 30)
+    eventually(lambda: namespace.is_ready(name))
 
     _switch(namespace, name, hibernated=True)
-    eventually(lambda: not _pods(namespace), 30)
+    eventually(lambda: not _pods(namespace))
     asleep = namespace.get("deployments", "pool-worker")
     assert asleep["metadata"]["annotations"][RESUME] == "5"
     _switch(namespace, name, hibernated=False)

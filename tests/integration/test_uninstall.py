@@ -49,7 +49,7 @@ def test_after_the_hook_no_system_waits_for_the_operator(
     assert namespace.get("pods", "chain-strategy-0")["status"]["phase"] == "Running"
 
     namespace.delete("tradingsystems", "chain")
-    eventually(lambda: namespace.get("tradingsystems", "chain") is None, 10)
+    eventually(lambda: namespace.get("tradingsystems", "chain") is None)
     eventually(lambda: not _pods_of(namespace, "chain"), COLLECTED_SECONDS)
     assert "data-chain-db-0" in namespace.names("persistentvolumeclaims")
 
@@ -59,7 +59,7 @@ def test_the_hook_waits_for_an_operator_that_still_leads(
 ) -> None:
     operators.start_leading()
     namespace.create("tradingsystems", build_chain())
-    eventually(lambda: _finalizers(namespace, "chain") == [FINALIZER], 30)
+    eventually(lambda: _finalizers(namespace, "chain") == [FINALIZER])
     hook = _start_hook(namespace, tmp_path)
     with pytest.raises(subprocess.TimeoutExpired):
         hook.wait(timeout=8)
@@ -75,7 +75,7 @@ def test_a_namespace_that_it_may_not_read_is_told_and_the_others_are_released(
 ) -> None:
     operators.start_leading()
     namespace.create("tradingsystems", build_chain())
-    eventually(lambda: _finalizers(namespace, "chain") == [FINALIZER], 30)
+    eventually(lambda: _finalizers(namespace, "chain") == [FINALIZER])
     operators.running[-1].stop()
     done = _run_hook(namespace, tmp_path, watched=f"gone-{namespace.name},{namespace.name}")
     assert done.returncode == 0, done.stdout
@@ -89,7 +89,7 @@ def test_the_hook_has_no_right_but_those_that_it_needs(
 ) -> None:
     operators.start_leading()
     namespace.create("tradingsystems", build_chain())
-    eventually(lambda: _finalizers(namespace, "chain") == [FINALIZER], 30)
+    eventually(lambda: _finalizers(namespace, "chain") == [FINALIZER])
     operators.running[-1].stop()
     namespace.delete("roles", f"{namespace.name}-{ACCOUNT}-uninstall-systems")
     done = _run_hook(namespace, tmp_path)

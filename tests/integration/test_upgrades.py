@@ -178,8 +178,8 @@ def test_statefulsets_are_made_anew_without_their_pods_when_they_cannot_be_chang
     claims = namespace.names("persistentvolumeclaims")
     change_immutable(source)
     _replace(operators, chain, source)
-    eventually(lambda: _policies(namespace) == {"OrderedReady"}, 30)
-    eventually(lambda: namespace.is_ready("chain"), 30)
+    eventually(lambda: _policies(namespace) == {"OrderedReady"})
+    eventually(lambda: namespace.is_ready("chain"))
     eventually(lambda: _controllers(namespace) == _workload_uids(namespace))
     assert _pods(namespace) == pods
     assert namespace.names("persistentvolumeclaims") == claims
@@ -199,9 +199,9 @@ def test_killed_between_the_two_the_next_operator_takes_the_pods_over(
     eventually(lambda: _controllers(namespace) == set())
 
     operators.start_leading()
-    eventually(lambda: len(namespace.names("statefulsets")) == 2, 30)
+    eventually(lambda: len(namespace.names("statefulsets")) == 2)
     eventually(lambda: _controllers(namespace) == _workload_uids(namespace))
-    eventually(lambda: namespace.is_ready("chain"), 30)
+    eventually(lambda: namespace.is_ready("chain"))
     operators.settle(2.0)
     assert _pods(namespace) == pods
 
@@ -218,7 +218,7 @@ def test_killed_between_the_two_and_deleted_the_pods_go_with_their_system(
     namespace.delete("tradingsystems", "chain")
 
     operators.start_leading()
-    eventually(lambda: namespace.get("tradingsystems", "chain") is None, 30)
+    eventually(lambda: namespace.get("tradingsystems", "chain") is None)
     eventually(lambda: namespace.names("pods") == set())
     assert namespace.names("persistentvolumeclaims") == claims
 

@@ -87,10 +87,10 @@ def test_a_stateful_set_that_was_told_to_take_its_claim_along_does_not(
     if not stays:
         namespace.merge("tradingsystems", "one", {"spec": {"datastores": []}})
     operators.start_leading()
-    eventually(lambda: ("one-db" in namespace.names("statefulsets")) is stays, 30)
+    eventually(lambda: ("one-db" in namespace.names("statefulsets")) is stays)
     eventually(lambda: _owners(namespace, CLAIM) == [])
-    eventually(lambda: namespace.is_ready("one"), 30)
-    eventually(lambda: ("one-db-0" in _pods(namespace)) is stays, 30)
+    eventually(lambda: namespace.is_ready("one"))
+    eventually(lambda: ("one-db-0" in _pods(namespace)) is stays)
     settled = operators.settle(2.0)
     assert operators.settle() == settled
     claim = namespace.get("persistentvolumeclaims", CLAIM)["metadata"]
@@ -103,10 +103,10 @@ def test_a_component_that_leaves_the_spec_keeps_its_volume(
 ) -> None:
     _start(namespace, operators, deletion={"volumes": policy})
     namespace.merge("tradingsystems", "one", {"spec": {"datastores": []}})
-    eventually(lambda: "one-db" not in namespace.names("statefulsets"), 30)
+    eventually(lambda: "one-db" not in namespace.names("statefulsets"))
     eventually(lambda: _owners(namespace, CLAIM) == [])
     namespace.delete("tradingsystems", "one")
-    eventually(lambda: not namespace.names("deployments"), 30)
+    eventually(lambda: not namespace.names("deployments"))
     operators.settle()
     assert CLAIM in namespace.names("persistentvolumeclaims")
     assert PASSWORD in namespace.names("secrets")
@@ -119,8 +119,8 @@ def test_a_volume_grows_from_the_spec_and_its_template_follows(
     pods = _pods(namespace)
     namespace.merge("tradingsystems", "one", _sized("2Gi"))
     eventually(lambda: _size(namespace) == "2Gi")
-    eventually(lambda: _template_size(namespace) == "2Gi", 30)
-    eventually(lambda: namespace.is_ready("one"), 30)
+    eventually(lambda: _template_size(namespace) == "2Gi")
+    eventually(lambda: namespace.is_ready("one"))
     assert _pods(namespace) == pods
     settled = operators.settle(2.0)
     assert operators.settle() == settled
@@ -135,7 +135,7 @@ def test_a_volume_never_shrinks_and_the_field_is_named(
     assert "datastores[0].storage.size" in line["message"]
     assert _size(namespace) == "1Gi"
     namespace.merge("tradingsystems", "one", _sized("1Gi"))
-    eventually(lambda: namespace.is_ready("one"), 30)
+    eventually(lambda: namespace.is_ready("one"))
 
 
 def test_growth_that_the_storage_class_does_not_allow_is_said_with_its_mend(
@@ -146,13 +146,13 @@ def test_growth_that_the_storage_class_does_not_allow_is_said_with_its_mend(
     try:
         _start(namespace, operators, storage_class=rigid)
         namespace.merge("tradingsystems", "one", _sized("2Gi", rigid))
-        line = eventually(lambda: _line(namespace, "VolumeCannotGrow"), 30)
+        line = eventually(lambda: _line(namespace, "VolumeCannotGrow"))
         assert "allowVolumeExpansion" in line["message"]
         assert "datastores[0].storage.size" in line["message"]
         assert _size(namespace) == "1Gi"
         assert line["state"] == "Blocked"
         namespace.merge("tradingsystems", "one", _sized("1Gi", rigid))
-        eventually(lambda: namespace.is_ready("one"), 30)
+        eventually(lambda: namespace.is_ready("one"))
         namespace.merge("tradingsystems", "one", _sized("1Gi", "standard"))
         line = eventually(lambda: _line(namespace, "StorageClassChange"))
         assert "datastores[0].storage.storageClassName" in line["message"]
@@ -170,7 +170,7 @@ def test_a_claim_of_somebody_else_is_never_taken(
     operators.start_leading()
     store = {**build_datastore("db"), "credentials": {"secretName": "mine"}}
     namespace.create("tradingsystems", build_system("one", [build_service("api")], [store]))
-    line = eventually(lambda: _line(namespace, "NameConflict"), 30)
+    line = eventually(lambda: _line(namespace, "NameConflict"))
     assert f"PersistentVolumeClaim {CLAIM}" in line["message"]
     operators.settle()
     assert namespace.get("statefulsets", "one-db") is None
@@ -215,7 +215,7 @@ def test_a_volume_whose_password_is_lost_gets_no_new_one(
     with suppress_missing():
         namespace.delete("leases", "trading-operator")
     operators.start_leading()
-    line = eventually(lambda: _line(namespace, "CredentialsLost"), 30)
+    line = eventually(lambda: _line(namespace, "CredentialsLost"))
     assert CLAIM in line["message"]
     operators.settle()
     assert PASSWORD not in namespace.names("secrets")
@@ -235,7 +235,7 @@ def test_an_operator_that_died_between_claim_and_password_makes_the_password(
     eventually(lambda: namespace.get("resourcequotas", "none").get("status", {}).get("hard"))
     operators.start_leading()
     namespace.create("tradingsystems", _system())
-    eventually(lambda: CLAIM in namespace.names("persistentvolumeclaims"), 30)
+    eventually(lambda: CLAIM in namespace.names("persistentvolumeclaims"))
     operators.running[-1].kill()
     namespace.delete("resourcequotas", "none")
     with suppress_missing():

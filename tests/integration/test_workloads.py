@@ -22,7 +22,7 @@ def _line(namespace: Namespace, system: str, component: str) -> dict[str, Any]:
 def _start(namespace: Namespace, operators: Operators, system: dict[str, Any]) -> None:
     operators.start_leading()
     namespace.apply("tradingsystems", system)
-    eventually(lambda: namespace.is_ready(system["metadata"]["name"]), 40)
+    eventually(lambda: namespace.is_ready(system["metadata"]["name"]))
 
 
 def _scaled(**more: Any) -> dict[str, Any]:
@@ -53,12 +53,12 @@ def test_the_number_of_an_autoscaled_service_is_left_to_its_autoscaler(
 
     # The real autoscaler, which has no metrics here, still raises the number to its least.
     namespace.apply("tradingsystems", build_system("s", [_scaled(min=4)]))
-    eventually(lambda: _replicas(namespace, "s-worker") == 4, 40)
-    eventually(lambda: _line(namespace, "s", "worker").get("ready") == 4, 40)
+    eventually(lambda: _replicas(namespace, "s-worker") == 4)
+    eventually(lambda: _line(namespace, "s", "worker").get("ready") == 4)
     before = len([w for w in operators.settle() if "deployments" in w])
 
     _scale(namespace, "s-worker", 5)
-    eventually(lambda: _line(namespace, "s", "worker").get("ready") == 5, 40)
+    eventually(lambda: _line(namespace, "s", "worker").get("ready") == 5)
     assert len([w for w in operators.settle() if "deployments" in w]) == before
     assert _replicas(namespace, "s-worker") == 5
     assert namespace.is_ready("s")
@@ -101,7 +101,7 @@ def test_the_status_says_why_an_autoscaler_cannot_work_and_a_number_ends_it(
 
     fixed = build_service("worker", replicas=3)
     namespace.apply("tradingsystems", build_system("s", [fixed]))
-    eventually(lambda: _replicas(namespace, "s-worker") == 3 and namespace.is_ready("s"), 40)
+    eventually(lambda: _replicas(namespace, "s-worker") == 3 and namespace.is_ready("s"))
     eventually(lambda: not namespace.list("horizontalpodautoscalers"))
 
 
@@ -273,7 +273,7 @@ def test_a_drain_takes_one_pod_at_a_time_and_never_hangs_on_a_single_one(
     assert _evict(namespace, pods["kept"][0]) == 429
     assert "drain stops here" in eventually(lambda: _line(namespace, "s", "kept")["message"])
     _cordon(client, node, cordoned=False)
-    eventually(lambda: namespace.is_ready("s"), 40)
+    eventually(lambda: namespace.is_ready("s"))
 
 
 def _nodes_of(namespace: Namespace) -> dict[str, set[str]]:
