@@ -4,9 +4,13 @@ from dataclasses import dataclass
 from itertools import count
 from typing import Any
 
+import pytest
+
 from contract.images.database import Volume
 
 _numbers = count(1)
+ENGINES = ["postgresql", "timescaledb"]
+on_both = pytest.mark.parametrize("servers", ENGINES, indirect=True, scope="module")
 
 
 @dataclass(frozen=True)

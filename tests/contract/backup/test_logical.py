@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from contract.backup.backup_job import BackupJob, wait_for
-from contract.backup.servers import Servers
+from contract.backup.servers import Servers, on_both
 from contract.images.image_process import poll
 
 ORDERS = """
@@ -41,6 +41,7 @@ def _drill(servers: Servers, job: BackupJob, **fields: Any) -> dict[str, Any]:
     return {"targets": [servers.target_of(servers.target, servers.make_database())], **fields}
 
 
+@on_both
 @pytest.mark.acceptance("A63", "C65", "X06")
 def test_a_backup_is_published_verified_and_proven_by_restoring_it(
     servers: Servers, source: str, job: BackupJob
@@ -83,8 +84,6 @@ def test_a_backup_is_published_verified_and_proven_by_restoring_it(
 def test_a_hypertable_is_one_again_after_the_restore(
     servers: Servers, source: str, job: BackupJob
 ) -> None:
-    if servers.engine != "TimescaleDB":
-        pytest.skip("plain PostgreSQL has no hypertables")
     _fill(servers, source)
     job.run("backup").check()
     fields = _drill(servers, job)
@@ -101,6 +100,7 @@ def test_a_hypertable_is_one_again_after_the_restore(
     assert servers.target.read(failing, restored) == [(0,)]
 
 
+@on_both
 def test_facts_are_those_of_the_dump_while_others_write_and_truncate(
     servers: Servers, source: str, job: BackupJob
 ) -> None:
