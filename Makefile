@@ -32,7 +32,7 @@ demo-down: ## Remove everything that the demo made, also after a run that was ki
 
 test: check test-unit test-contract test-services test-integration test-e2e ## All tests, on a fresh machine too
 
-test-all: test faults ## All tests, every fault point and 10,000 mutated systems (five hours)
+test-all: test faults damage ## All tests, every fault point and 10,000 mutated systems (five hours)
 	@$(MAKE) test-mutation COUNT=10000
 
 venv: $(BIN)/.done
@@ -81,6 +81,9 @@ test-mutation: venv setup ## Mutated systems (COUNT=1000, SEED=, CASES=3,17 repe
 faults: venv setup ## Every fault point (SEED=, POINTS=3,17 repeats): kills, refusals, watches, outages
 	@$(PYTHON) -m cluster up --profile control-plane
 	@rc=0; FAULTS_ALL=1 FAULTS_SEED=$(SEED) FAULTS_POINTS=$(POINTS) $(BIN)/pytest tests/faults/test_faults.py || rc=$$?; $(PYTHON) -m cluster down --profile control-plane; exit $$rc
+
+damage: venv images ## A hundred damaged repositories of backups (SEED=, COUNT=): ten are a part of test-contract
+	@DAMAGE_SEED=$(SEED) DAMAGE_COUNT=$(or $(COUNT),100) $(BIN)/pytest tests/contract/backup/test_damage.py
 
 test-faults: venv setup ## Fault points that the day's seed draws (SEED=): a part of test-integration
 	@$(PYTHON) -m cluster up --profile control-plane

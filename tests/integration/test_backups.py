@@ -194,7 +194,7 @@ def test_the_volumes_of_a_deleted_system_stay_when_the_last_backup_fails(
     end_pod(namespace, job, said, exit_code=42)
     eventually(lambda: namespace.get("tradingsystems", "desk") is None, 60)
     notes = eventually(lambda: [e["note"] for e in _told(namespace, "LastBackupNotTaken")], 20)
-    assert "all volumes stay: the backup by nightly failed: WrongPassword" in notes[0]
+    assert "all volumes stay: the backup by nightly failed: the key opens" in notes[0]
     eventually(lambda: not namespace.names("statefulsets"), COLLECTED_SECONDS)
     assert _volumes(namespace) == {DATA, "nightly-repository"}
 
