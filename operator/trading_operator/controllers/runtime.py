@@ -31,7 +31,7 @@ from trading_operator.kube.events import EventPoster
 from trading_operator.kube.informer import Informer
 from trading_operator.kube.named import NamedReader
 from trading_operator.kube.resources import CHILDREN, POD_EVENTS, PODS, TRADING_SYSTEMS
-from trading_operator.kube.transport import METADATA_LIST, Call, Transport
+from trading_operator.kube.transport import METADATA_LIST, Call, Transport, items_of
 from trading_operator.kube.work_queue import WorkQueue
 from trading_operator.metrics import Metrics, Rows
 from trading_operator.settings import Settings
@@ -215,7 +215,7 @@ class Runtime:
         for namespace in self.settings.watch_namespaces or (None,):
             call = Call("list", TRADING_SYSTEMS, namespace, accept=METADATA_LIST)
             answer = await self.transport.send(call)
-            present |= {(key_of_body(each), each["metadata"]["uid"]) for each in answer["items"]}
+            present |= {(key_of_body(each), each["metadata"]["uid"]) for each in items_of(answer)}
         for key, system in known.items():
             if system is not None and (key, system.uid) not in present:
                 self.systems.remove(key, system.uid)
