@@ -15,7 +15,7 @@ from trading_operator.kube.connection import read_connection
 from trading_operator.kube.errors import ApiError
 from trading_operator.kube.finalizer import has_finalizer, release_finalizer
 from trading_operator.kube.resources import DEPLOYMENTS, LEASES, TRADING_SYSTEMS
-from trading_operator.kube.transport import MERGE_PATCH, Call, Transport
+from trading_operator.kube.transport import MERGE_PATCH, Call, Transport, items_of
 from trading_operator.log_format import configure_logging
 from trading_operator.metrics import Metrics
 from trading_operator.settings import Settings
@@ -91,7 +91,7 @@ async def _read_systems(
         except ApiError as error:
             _check_nothing_there(error, namespace)
             return
-        for body in page["items"]:
+        for body in items_of(page):
             yield body
         if not page["metadata"].get("continue"):
             return

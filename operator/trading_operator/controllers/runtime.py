@@ -47,7 +47,7 @@ from trading_operator.kube.resources import (
     TRADING_SYSTEMS,
     Resource,
 )
-from trading_operator.kube.transport import METADATA_LIST, Call, Transport
+from trading_operator.kube.transport import METADATA_LIST, Call, Transport, items_of
 from trading_operator.metrics import Metrics, Rows
 from trading_operator.settings import Settings
 
@@ -308,7 +308,7 @@ class Runtime:
             call = Call("list", resource, namespace, accept=METADATA_LIST)
             answer = await self.transport.send(call)
             present |= {
-                (registry.key_of(each), each["metadata"]["uid"]) for each in answer["items"]
+                (registry.key_of(each), each["metadata"]["uid"]) for each in items_of(answer)
             }
         for key, each in known.items():
             if each is not None and (key, each.uid) not in present:

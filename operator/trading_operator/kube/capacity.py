@@ -8,7 +8,7 @@ from typing import Any
 
 from trading_operator.kube.errors import ApiError
 from trading_operator.kube.resources import NODES, RESOURCE_QUOTAS, Resource
-from trading_operator.kube.transport import Call, Transport
+from trading_operator.kube.transport import Call, Transport, items_of
 from trading_operator.plan.types import Capacity, Quota
 
 # What a node has changes seldom, and a list of all nodes may be long.
@@ -60,7 +60,7 @@ class CapacityReader:
                 return
             try:
                 answer = await self._transport.send(Call("list", resource, namespace))
-                memory.items = tuple(map(read, answer["items"]))
+                memory.items = tuple(map(read, items_of(answer)))
             except ApiError as error:
                 if error.status != 403:
                     raise

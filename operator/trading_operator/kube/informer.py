@@ -4,14 +4,14 @@ import asyncio
 import logging
 import random
 import time
-from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
+from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
 from trading_operator.kube.backoff import delay
 from trading_operator.kube.errors import ApiError, parse_error
 from trading_operator.kube.resources import Resource
-from trading_operator.kube.transport import Call, Transport
+from trading_operator.kube.transport import Call, Transport, items_of
 from trading_operator.metrics import Metrics
 
 PAGE = 500
@@ -165,7 +165,7 @@ class Informer:
         while True:
             call = Call("list", self._resource, self._namespace, params=params)
             page = await self._transport.send(call)
-            items.extend(map(self._cache.read, self._with_kind(page["items"])))
+            items.extend(map(self._cache.read, self._with_kind(items_of(page))))
             more = page["metadata"].get("continue")
             if not more:
                 return self._store(items, page["metadata"]["resourceVersion"])
@@ -213,7 +213,7 @@ class Informer:
         self._heard = time.monotonic()
         self.synced.set()
 
-    def _with_kind(self, items: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
+    def _with_kind(self, items: Sequence[dict[str, Any]]) -> Iterator[dict[str, Any]]:
         # A list leaves out of its items what is the same for all of them.
         common = {"apiVersion": self._resource.api_version, "kind": self._resource.kind}
         return ({**common, **item} for item in items)

@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 from trading_operator.kube.resources import Resource
-from trading_operator.kube.transport import Call, Transport
+from trading_operator.kube.transport import Call, Transport, items_of
 
 PAGE = 500
 
@@ -18,7 +18,7 @@ async def list_all(
     params = {"limit": str(PAGE)}
     while True:
         page = await transport.send(Call("list", resource, namespace, params=params))
-        for item in page["items"]:
+        for item in items_of(page):
             yield {**common, **item}
         more = page["metadata"].get("continue")
         if not more:

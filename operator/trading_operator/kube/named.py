@@ -11,7 +11,7 @@ from typing import Any
 
 from trading_operator.kube.errors import ApiError
 from trading_operator.kube.resources import CONFIG_MAPS, SECRETS, STORAGE_CLASSES, Resource
-from trading_operator.kube.transport import Call, Transport
+from trading_operator.kube.transport import Call, Transport, items_of
 from trading_operator.manifests.volume_claim import CLAIM_KIND
 from trading_operator.plan.types import SecretFacts
 
@@ -117,7 +117,7 @@ class NamedReader:
                 raise
             _log.warning("StorageClasses may not be read: they are not checked")
             return StorageClasses(None, None)
-        items = answer["items"]
+        items = items_of(answer)
         names = frozenset(item["metadata"]["name"] for item in items)
         fixed = (item["metadata"]["name"] for item in items if not item.get("allowVolumeExpansion"))
         default = next(filter(None, map(_default_name, items)), None)

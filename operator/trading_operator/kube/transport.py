@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import Any
@@ -30,6 +30,11 @@ URGENT_REQUESTS = 8
 is_urgent: ContextVar[bool] = ContextVar("is_urgent", default=False)  # of the pass that sends
 _METHODS = {"get": "GET", "list": "GET", "create": "POST", "update": "PUT", "delete": "DELETE"}
 _BROKEN = (aiohttp.ClientError, asyncio.TimeoutError, OSError)
+
+
+def items_of(answer: Mapping[str, Any]) -> Sequence[Any]:
+    """Return the items of a list; an API server spells none of them as null, where it converts."""
+    return answer.get("items") or ()
 
 
 @dataclass(frozen=True)

@@ -38,6 +38,22 @@ async def test_the_audit_forgets_what_only_deleted_systems_left(
     assert runtime.kube.cache.bereft == {ONE}
 
 
+async def test_the_audit_reads_a_list_of_none_as_an_api_server_spells_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(runtime_module, "AUDIT_SECONDS", 0.01)
+    async with ScriptedServer(answer_json({"items": None})).running() as server:
+        connection = Connection(server.url, Configuration(host=server.url), False)
+        runtime = Runtime(Settings(), OperandSettings("operator", {}), connection, Metrics())
+        runtime.systems.registry.take_event("ADDED", build_body("one"))
+        audit = asyncio.create_task(runtime._audit())
+        await until(lambda: not set(runtime.systems.registry))
+        assert not audit.done()
+        audit.cancel()
+        await asyncio.gather(audit, return_exceptions=True)
+        await runtime.stop()
+
+
 @pytest.mark.parametrize(
     ("status", "way_out"),
     [(404, "install the CRDs"), (403, "grant the operator"), (503, "must answer first")],
