@@ -60,6 +60,7 @@ check: venv ## Format, lint, types, layers, generated files
 	@$(BIN)/python docs/generate_acceptance.py --check
 	@$(BIN)/python -m bench check
 	@$(BIN)/python -m bench.rollback check
+	@$(BIN)/python -m bench.backups check
 
 test-unit: venv setup ## Pure layers; no cluster
 	@$(BIN)/pytest -n 2 tests/unit
@@ -107,6 +108,13 @@ bench-rollback: venv images ## How fast bad changes go back on a real node, besi
 
 bench-rollback-publish: venv ## Keep the last `make bench-rollback` of this size, and its tables
 	@$(BIN)/python -m bench.rollback publish $(BENCH)
+
+# BENCH: `python -m bench.backups run --help` lists what there is (--rows 3000000, --repetitions 3).
+bench-backups: venv images ## Backups and restores beside pg_dump, pg_restore, pg_basebackup (15 minutes)
+	@$(BIN)/python -m bench.backups run $(BENCH)
+
+bench-backups-publish: venv ## Keep the last `make bench-backups` of this size, and its tables
+	@$(BIN)/python -m bench.backups publish $(BENCH)
 
 crds: venv ## Regenerate the CRDs and the API reference from the models
 	@$(BIN)/python -m trading_operator.crdgen

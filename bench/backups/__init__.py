@@ -1,0 +1,1 @@
+"""Backups beside the plain tools of the databases, on the same data in the same run."""
