@@ -38,9 +38,13 @@ PROGRAMS = (
     "metrics-server",
 )
 # Programs of the tests alone, each a module of its own: one that changes builds nothing else.
-TEST_MODULES = {"helm3": TOOLS / "helm3", "promcheck": TOOLS / "promcheck"}
+TEST_MODULES = {
+    "helm3": TOOLS / "helm3",
+    "promcheck": TOOLS / "promcheck",
+    "versitygw": TOOLS / "versitygw",
+}
 GO_CACHE_BYTES = int(3.1 * packages.GIB)
-GO_MODULES_BYTES = int(0.8 * packages.GIB)
+GO_MODULES_BYTES = int(1.0 * packages.GIB)
 PROGRAMS_BYTES = int(0.8 * packages.GIB)
 
 

@@ -7,12 +7,19 @@ from pathlib import Path
 import pytest
 
 from contract.backup.backup_job import OWNER, BackupJob
-from contract.backup.bucket import ACCESS_KEY, BUCKET, SECRET_KEY, Bucket, served_bucket
+from contract.backup.bucket import (
+    ACCESS_KEY,
+    BUCKET,
+    REGION,
+    SECRET_KEY,
+    Bucket,
+    served_bucket,
+)
 
 
 @pytest.fixture
-def bucket() -> Iterator[Bucket]:
-    with served_bucket() as served:
+def bucket(tmp_path: Path) -> Iterator[Bucket]:
+    with served_bucket(tmp_path) as served:
         yield served
 
 
@@ -28,7 +35,7 @@ def job(bucket: Bucket, tmp_path: Path) -> BackupJob:
             "endpoint": bucket.endpoint,
             "bucket": BUCKET,
             "prefix": "default/nightly",
-            "region": "eu-central-1",
+            "region": REGION,
             "accessKeyFile": made.write_secret("access", ACCESS_KEY),
             "secretKeyFile": made.write_secret("secret", SECRET_KEY),
         }
