@@ -10,6 +10,8 @@ import yaml
 
 import trading_services
 from cluster.tools import find_tools
+from trading_operator.api.backup import BackupSpec
+from trading_operator.api.restore import RestoreSpec
 from trading_operator.api.trading_system import TradingSystemSpec
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -78,3 +80,19 @@ def test_every_source_package_of_the_document_is_there() -> None:
         "system_controller",
         "trading_strategy",
     } <= packages
+
+
+@pytest.mark.acceptance("A65", "C66")
+def test_the_backup_is_of_what_the_example_has_and_the_restore_is_of_it() -> None:
+    system = read_spec("autonomous")
+    backup = yaml.safe_load((EXAMPLES / "backup" / "backup.yaml").read_text())
+    spec = BackupSpec.model_validate(backup["spec"])
+    names = {store.name for store in system.datastores} | {each.name for each in system.volumes}
+    assert {target.name for target in spec.targets} <= names
+    assert spec.retention is not None
+    assert spec.retention.days == 30
+    restore = yaml.safe_load((EXAMPLES / "backup" / "restore.yaml").read_text())
+    wanted = RestoreSpec.model_validate(restore["spec"])
+    assert wanted.backup == backup["metadata"]["name"]
+    name = build_example("autonomous")["TradingSystem"]["metadata"]["name"]
+    assert wanted.confirm == spec.system == name
