@@ -12,7 +12,11 @@ LABELS = {LABEL: "true"}
 NAMESPACE = "autonomous"
 OPERATOR_NAMESPACE = "trading-operator"
 RELEASE = "trading-operator"
-DEFINITION = "tradingsystems.tradingoperator.io"
+DEFINITIONS = (
+    "tradingsystems.tradingoperator.io",
+    "backups.tradingoperator.io",
+    "restores.tradingoperator.io",
+)
 GONE = ("--ignore-not-found", "--wait", "--timeout=120s")
 
 
@@ -32,7 +36,7 @@ def read_things(tools: Tools) -> list[Thing]:
         for kind, name in (
             ("namespace", NAMESPACE),
             ("namespace", OPERATOR_NAMESPACE),
-            ("crd", DEFINITION),
+            *(("crd", definition) for definition in DEFINITIONS),
         )
         if (text := tools.run("kubectl", "get", kind, name, "-o", "json", "--ignore-not-found"))
     ]
@@ -65,25 +69,30 @@ def check_ours(things: Iterable[Thing]) -> None:
         )
 
 
-def read_systems_elsewhere(tools: Tools, things: Iterable[Thing]) -> list[str]:
-    """Return NAMESPACE/NAME of the trading systems that the demo did not make."""
+def read_elsewhere(tools: Tools, things: Iterable[Thing]) -> list[str]:
+    """Return NAMESPACE/NAME of the trading systems, Backups and Restores of somebody else."""
     kept = {NAMESPACE} & {t.name for t in things if t.kind == "namespace" and t.ours}
-    if not any(thing.kind == "crd" for thing in things):
-        return []
-    found = tools.get("tradingsystems", "--all-namespaces")["items"]
-    places = [(item["metadata"]["namespace"], item["metadata"]["name"]) for item in found]
-    return [f"{namespace}/{name}" for namespace, name in places if namespace not in kept]
+    found = [
+        item["metadata"]
+        for thing in things
+        if thing.kind == "crd"
+        for item in tools.get(thing.name, "--all-namespaces")["items"]
+    ]
+    return [f"{at['namespace']}/{at['name']}" for at in found if at["namespace"] not in kept]
 
 
 def plan_removal(things: Iterable[Thing], elsewhere: list[str]) -> list[tuple[str, ...]]:
     """Return the commands that remove what is the demo's, in order, and nothing else.
 
-    The definition goes only when no other system hangs on it: it would take them along.
+    The definitions go only when nothing of somebody else hangs on them: they would take it along.
     """
     commands = {
         ("namespace", NAMESPACE): ("kubectl", "delete", "namespace", NAMESPACE, *GONE),
         ("release", RELEASE): ("helm", "uninstall", RELEASE, "-n", OPERATOR_NAMESPACE),
-        ("crd", DEFINITION): ("kubectl", "delete", "crd", DEFINITION, *GONE),
+        **{
+            ("crd", definition): ("kubectl", "delete", "crd", definition, *GONE)
+            for definition in DEFINITIONS
+        },
         ("namespace", OPERATOR_NAMESPACE): (
             *("kubectl", "delete", "namespace", OPERATOR_NAMESPACE),
             *GONE,
@@ -91,18 +100,18 @@ def plan_removal(things: Iterable[Thing], elsewhere: list[str]) -> list[tuple[st
     }
     ours = {(thing.kind, thing.name) for thing in things if thing.ours}
     if elsewhere:
-        ours -= {("crd", DEFINITION)}
+        ours -= {("crd", definition) for definition in DEFINITIONS}
     return [command for key, command in commands.items() if key in ours]
 
 
 def delete_demo(tools: Tools) -> None:
     """Remove what the demo made from a cluster that is not ours, and say what is kept."""
     things = read_things(tools)
-    elsewhere = read_systems_elsewhere(tools, things)
+    elsewhere = read_elsewhere(tools, things)
     for command in plan_removal(things, elsewhere):
         tools.run(*command, timeout=150)
     if elsewhere:
-        print(f"Kept the CRD {DEFINITION}: in use by {', '.join(elsewhere)}.")
+        print(f"Kept the CRDs: in use by {', '.join(elsewhere)}.")
     for thing in things:
         if not thing.ours:
             print(f"Kept {thing.kind} {thing.name}: the demo did not make it.")

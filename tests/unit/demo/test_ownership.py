@@ -12,6 +12,8 @@ ALL = (
     ("namespace", "autonomous"),
     ("release", "trading-operator"),
     ("crd", "tradingsystems.tradingoperator.io"),
+    ("crd", "backups.tradingoperator.io"),
+    ("crd", "restores.tradingoperator.io"),
     ("namespace", "trading-operator"),
 )
 
@@ -41,7 +43,7 @@ def test_what_the_demo_did_not_make_is_neither_taken_over_nor_removed(
     assert kept == [each for each in ALL if each != foreign]
 
 
-def test_the_definition_is_kept_while_another_system_needs_it() -> None:
+def test_the_definitions_are_kept_while_another_system_needs_them() -> None:
     commands = removed(plan_removal(things(), ["other/theirs"]))
     assert commands == [each for each in ALL if each[0] != "crd"]
 
