@@ -2,19 +2,15 @@
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 import orjson
 
 from bench.errors import BenchError
 from bench.figures import Row, build_goals, build_measures, medians
+from bench.page import PAGE, RESULTS, Result, put_between
 from bench.run import SUBJECTS, write_json
-from bench.stage import ROOT
 
-RESULTS = ROOT / "bench" / "results"
-PAGE = ROOT / "docs" / "performance.md"
 BEGIN, END = "<!-- results: begin (make bench-publish) -->", "<!-- results: end -->"
-Result = Mapping[str, Any]
 
 
 def read_run(folder: Path) -> Result:
@@ -52,12 +48,8 @@ def read_results() -> list[Result]:
 
 def render_page(text: str, results: Sequence[Result]) -> str:
     """Put the tables between the marks of a page."""
-    head, begin, rest = text.partition(BEGIN)
-    _, end, tail = rest.partition(END)
-    if not begin or not end:
-        raise BenchError(f"docs/performance.md lacks the line {BEGIN} or {END}")
     tables = "\n".join(render_result(result) for result in results)
-    return f"{head}{BEGIN}\n{tables}{END}{tail}"
+    return put_between(text, BEGIN, END, tables)
 
 
 def render_result(result: Result) -> str:

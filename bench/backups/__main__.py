@@ -3,20 +3,20 @@
 import sys
 
 from bench.backups.parameters import Parameters
-from bench.backups.results import check, publish, read_run, render_result
+from bench.backups.results import SECTION, read_run, render_result
 from bench.backups.run import run_bench, run_folder
 from bench.command_line import Bench, run_command
 from cluster.progress import Progress
 
 BENCH = Bench(
     program="python -m bench.backups",
-    publishing="make bench-backups-publish",
+    publishing=SECTION.publishing,
     parameters=Parameters,
     folder=run_folder,
     measure=lambda parameters: run_bench(parameters, Progress(1)),
     render=lambda folder: render_result(read_run(folder)),
-    publish=publish,
-    check=check,
+    publish=lambda folder: SECTION.publish(read_run(folder)),
+    check=SECTION.check,
 )
 
 if __name__ == "__main__":

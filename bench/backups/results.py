@@ -9,15 +9,9 @@ import orjson
 
 from bench.errors import BenchError
 from bench.figures import Goal
-from bench.results import PAGE
-from bench.results import RESULTS as ALL_RESULTS
-from bench.run import write_json
+from bench.page import RESULTS, Result, Section
 
-RESULT = ALL_RESULTS / "backups" / "result.json"
-BEGIN = "<!-- backups: begin (make bench-backups-publish) -->"
-END = "<!-- backups: end -->"
 MEBIBYTE = 2**20
-Result = Mapping[str, Any]
 Row = Mapping[str, Any]
 
 
@@ -31,36 +25,6 @@ def read_run(folder: Path) -> Result:
         "parameters": orjson.loads((folder / "parameters.json").read_bytes()),
         "records": rows,
     }
-
-
-def publish(folder: Path) -> Path:
-    """Keep a run as the result and render the page anew."""
-    RESULT.parent.mkdir(parents=True, exist_ok=True)
-    write_json(RESULT, read_run(folder))
-    PAGE.write_text(render_page(PAGE.read_text(encoding="utf-8"), read_result()), encoding="utf-8")
-    return RESULT
-
-
-def check() -> None:
-    """Raise BenchError when the page does not say what the result says."""
-    text = PAGE.read_text(encoding="utf-8")
-    if render_page(text, read_result()) != text:
-        raise BenchError("docs/performance.md differs from its result: make bench-backups-publish")
-
-
-def read_result() -> Result | None:
-    """Read what is published, None when nothing is."""
-    return orjson.loads(RESULT.read_bytes()) if RESULT.exists() else None
-
-
-def render_page(text: str, result: Result | None) -> str:
-    """Put the tables between the marks of a page."""
-    head, begin, rest = text.partition(BEGIN)
-    _, end, tail = rest.partition(END)
-    if not begin or not end:
-        raise BenchError(f"docs/performance.md lacks the line {BEGIN} or {END}")
-    tables = "" if result is None else render_result(result)
-    return f"{head}{BEGIN}\n{tables}{END}{tail}"
 
 
 def build_goals(rows: Sequence[Row]) -> list[Goal]:
@@ -147,3 +111,12 @@ def _describe(result: Result) -> str:
         f"{machine['cpu']}, {machine['memory']}, Linux {machine['kernel']}. Load average at the "
         f"start of a repetition: {min(loads):.1f} to {max(loads):.1f}."
     )
+
+
+SECTION = Section(
+    begin="<!-- backups: begin (make bench-backups-publish) -->",
+    end="<!-- backups: end -->",
+    file=RESULTS / "backups" / "result.json",
+    render=render_result,
+    publishing="make bench-backups-publish",
+)

@@ -1,15 +1,13 @@
 """Results that are committed: the records of one run with the machine, and their tables."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from statistics import median
-from typing import Any
 
 import orjson
 
 from bench.errors import BenchError
-from bench.results import PAGE
-from bench.results import RESULTS as ALL_RESULTS
+from bench.page import RESULTS, Result, Section
 from bench.rollback.figures import (
     Row,
     build_comparison,
@@ -20,14 +18,7 @@ from bench.rollback.figures import (
     rows_of,
 )
 from bench.rollback.run import STORM
-from bench.run import write_json
 from bench.subjects import OURS
-
-# Beside the runs of `make bench`, whose page has no place for this one.
-RESULT = ALL_RESULTS / "rollback" / "result.json"
-BEGIN = "<!-- going back: begin (make bench-rollback-publish) -->"
-END = "<!-- going back: end -->"
-Result = Mapping[str, Any]
 
 
 def read_run(folder: Path) -> Result:
@@ -42,36 +33,6 @@ def read_run(folder: Path) -> Result:
         "records": rows,
         "storm": orjson.loads(storm.read_bytes()) if storm.exists() else None,
     }
-
-
-def publish(folder: Path) -> Path:
-    """Keep a run as the result and render the page anew."""
-    RESULT.parent.mkdir(parents=True, exist_ok=True)
-    write_json(RESULT, read_run(folder))
-    PAGE.write_text(render_page(PAGE.read_text(encoding="utf-8"), read_result()), encoding="utf-8")
-    return RESULT
-
-
-def check() -> None:
-    """Raise BenchError when the page does not say what the result says."""
-    text = PAGE.read_text(encoding="utf-8")
-    if render_page(text, read_result()) != text:
-        raise BenchError("docs/performance.md differs from its result: make bench-rollback-publish")
-
-
-def read_result() -> Result | None:
-    """Read what is published, None when nothing is."""
-    return orjson.loads(RESULT.read_bytes()) if RESULT.exists() else None
-
-
-def render_page(text: str, result: Result | None) -> str:
-    """Put the tables between the marks of a page."""
-    head, begin, rest = text.partition(BEGIN)
-    _, end, tail = rest.partition(END)
-    if not begin or not end:
-        raise BenchError(f"docs/performance.md lacks the line {BEGIN} or {END}")
-    tables = "" if result is None else render_result(result)
-    return f"{head}{BEGIN}\n{tables}{END}{tail}"
 
 
 def render_result(result: Result) -> str:
@@ -110,3 +71,12 @@ def _describe(result: Result) -> str:
         f"(--timeout {parameters['helm_timeout_seconds']}s). Load average at the start of a "
         f"measurement: {min(loads):.1f} to {max(loads):.1f}."
     )
+
+
+SECTION = Section(
+    begin="<!-- going back: begin (make bench-rollback-publish) -->",
+    end="<!-- going back: end -->",
+    file=RESULTS / "rollback" / "result.json",
+    render=render_result,
+    publishing="make bench-rollback-publish",
+)

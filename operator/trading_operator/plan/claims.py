@@ -3,8 +3,9 @@
 from collections.abc import Iterable, Iterator, Set
 
 from trading_operator.api.datastore import Datastore
+from trading_operator.api.deletion import VolumePolicy
 from trading_operator.api.sharing import SharedVolume
-from trading_operator.api.trading_system import TradingSystemSpec, VolumePolicy
+from trading_operator.api.trading_system import TradingSystemSpec
 from trading_operator.manifests.metadata import (
     COMPONENT,
     INSTANCE,

@@ -5,10 +5,11 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from trading_operator.api.common import parse_duration
+from trading_operator.api.deletion import Deletion
 from trading_operator.api.errors import InvalidSpecError
 from trading_operator.api.reasons import WAITING_FOR_LAST_BACKUP
 from trading_operator.api.service import Service, WorkloadType
-from trading_operator.api.trading_system import Deletion, TradingSystemSpec
+from trading_operator.api.trading_system import TradingSystemSpec
 from trading_operator.plan.claims import plan_last_claims
 from trading_operator.plan.draft import Draft, System
 from trading_operator.plan.drafts import plan_drafts

@@ -5,7 +5,8 @@ from datetime import datetime
 
 from trading_operator.api.backup_status import Outcome
 from trading_operator.api.common import parse_duration
-from trading_operator.api.trading_system import Deletion, TradingSystemSpec, VolumePolicy
+from trading_operator.api.deletion import Deletion, VolumePolicy
+from trading_operator.api.trading_system import TradingSystemSpec
 from trading_operator.plan.backup.requests import end_request
 from trading_operator.plan.types import BackupFacts, Observed, Owner
 

@@ -16,7 +16,7 @@ from bench.rollback.figures import (
     summarize_downtime,
     until,
 )
-from bench.rollback.results import BEGIN, END, check, render_page, render_result
+from bench.rollback.results import SECTION, render_result
 from bench.subjects import HELM, OURS
 
 
@@ -110,10 +110,11 @@ def test_a_result_tells_its_machine_its_size_and_only_the_tables_that_it_has() -
 
 
 def test_a_page_without_marks_is_refused() -> None:
-    assert render_page(f"a\n{BEGIN}\nold\n{END}\nb", None) == f"a\n{BEGIN}\n{END}\nb"
+    begin, end = SECTION.begin, SECTION.end
+    assert SECTION.put(f"a\n{begin}\nold\n{end}\nb", None) == f"a\n{begin}\n{end}\nb"
     with pytest.raises(BenchError, match="lacks the line"):
-        render_page("a", None)
+        SECTION.put("a", None)
 
 
 def test_the_page_says_what_the_result_says() -> None:
-    check()
+    SECTION.check()
