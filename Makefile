@@ -66,7 +66,8 @@ test-unit: venv setup ## Pure layers; no cluster
 	@$(BIN)/pytest -n 2 tests/unit
 
 test-contract: venv images ## Every engine and every database image through one suite
-	@$(BIN)/pytest -n 2 --dist loadfile tests/contract
+	@$(BIN)/pytest --ignore=tests/contract/backup tests/contract
+	@$(BIN)/pytest -n 2 --dist loadfile tests/contract/backup
 
 test-services: venv images ## The trading services on a real TimescaleDB, with kill -9
 	@$(BIN)/pytest -n 2 tests/services
