@@ -1,5 +1,6 @@
 """PostgreSQL by its files: whole, then increments, put together again and started."""
 
+import json
 import os
 import subprocess
 import threading
@@ -122,6 +123,21 @@ def test_an_increment_keeps_all_that_it_stands_on(
     assert job.run("backup", mode="Incremental", **rules).check().answer["sets"] == 2
     assert job.run("backup", mode="Incremental", **rules).check().answer["sets"] == 3
     assert job.run("backup", **rules).check().answer["sets"] == 1
+
+
+def test_a_set_whose_link_is_gone_is_told_and_the_next_full_copy_is_fine(
+    server: SummarizingVolume, job: BackupJob, tmp_path: Path
+) -> None:
+    full = job.run("backup").check().answer["set"]
+    made = job.run("backup", mode="Incremental").check().answer["set"]
+    listed = job.run_program("restic", "snapshots", "--json", f"--tag=set={full},manifest")
+    job.run_program("restic", "forget", json.loads(listed)[0]["id"])
+    job.mounts["/drill/db"] = tmp_path / "restored"
+    job.mounts["/drill/db"].mkdir()
+    target = _target(server.port, path="/drill/db/pgdata")
+    ended = job.run("restore", targets=[target], restore={"set": made}).failed("SetNotFound", 42)
+    assert full in ended.answer["message"]
+    assert job.run("backup").check().answer["set"] > made
 
 
 def test_without_anything_to_stand_on_an_increment_becomes_a_full_copy_and_says_so(
