@@ -40,7 +40,7 @@ def pod_of(space: Namespace, job: str) -> Manifest | None:
 
 def end_pod(space: Namespace, job: str, said: Manifest, exit_code: int = 0) -> None:
     """Let the pod of a Job end, as a kubelet would tell it."""
-    pod = eventually(lambda: pod_of(space, job), 40)
+    pod = eventually(lambda: pod_of(space, job))
     assert pod is not None
     moment = pod["metadata"]["creationTimestamp"]
     ended = {

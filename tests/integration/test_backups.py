@@ -18,7 +18,7 @@ def start_system(space: Namespace, **spec: Any) -> None:
     name = "desk"
     services = [build_service("api", "db")]
     space.create("tradingsystems", build_system(name, services, [build_datastore("db")], **spec))
-    eventually(lambda: space.is_ready(name), 60)
+    eventually(lambda: space.is_ready(name))
 
 
 def ready(space: Namespace, name: str = "nightly") -> tuple[str, str]:
@@ -35,7 +35,7 @@ def test_a_scheduled_backup_makes_its_jobs_and_then_writes_nothing(
     start_system(namespace)
     drill = {"restoreDrill": "0 5 1 1 *"}
     namespace.create("backups", build_backup("nightly", "desk", schedule=YEARLY, verify=drill))
-    eventually(lambda: ready(namespace) == ("True", "BackupsTaken"), 40)
+    eventually(lambda: ready(namespace) == ("True", "BackupsTaken"))
     made = {"nightly-full", "nightly-incremental", "nightly-drill"}
     assert namespace.names("cronjobs") == made
     status = namespace.get("backups", "nightly")["status"]
@@ -52,14 +52,14 @@ def test_one_backup_is_taken_once_and_told_in_figures(
     operators.start_leading(**OPERATOR)
     start_system(namespace)
     namespace.create("backups", build_backup("nightly", "desk"))
-    eventually(lambda: namespace.names("jobs") == {"nightly-once"}, 40)
+    eventually(lambda: namespace.names("jobs") == {"nightly-once"})
     end_pod(namespace, "nightly-once", succeeded(dataAsOf="2026-01-02T02:59:00Z"))
-    eventually(lambda: ready(namespace)[0] == "True", 30)
+    eventually(lambda: ready(namespace)[0] == "True")
     status = namespace.get("backups", "nightly")["status"]
     assert status["size"] == "2.0 KiB"
     assert [each["id"] for each in status["lastSets"]] == ["20260102T030000Z"]
     namespace.delete("jobs", "nightly-once")
-    eventually(lambda: namespace.get("jobs", "nightly-once") is None, 60)
+    eventually(lambda: namespace.get("jobs", "nightly-once") is None)
     operators.settle(3.0)
     assert namespace.names("jobs") == set()
     assert namespace.get("backups", "nightly")["status"]["lastSets"] == status["lastSets"]
@@ -73,7 +73,7 @@ def test_what_no_repetition_mends_is_not_repeated_and_waits_for_a_person(
     namespace.create("backups", build_backup("nightly", "desk", schedule=YEARLY))
     run = {"metadata": {"annotations": {"tradingoperator.io/run-now": "1"}}}
     namespace.merge("backups", "nightly", run)
-    (job,) = eventually(lambda: namespace.names("jobs"), 40)
+    (job,) = eventually(lambda: namespace.names("jobs"))
     said = {"outcome": "Failed", "reason": "WrongPassword", "message": "the key opens nothing"}
     end_pod(namespace, job, said, exit_code=42)
     stalled = eventually(
@@ -96,16 +96,16 @@ def test_a_change_waits_for_a_backup_of_its_own_and_then_goes_on(
     operators.start_leading(**OPERATOR)
     start_system(namespace, rollout={"bakeTime": "0s", "backupBefore": "nightly"})
     namespace.create("backups", build_backup("nightly", "desk", schedule=YEARLY))
-    eventually(lambda: ready(namespace)[0] == "True", 40)
+    eventually(lambda: ready(namespace)[0] == "True")
     changed = [build_service("api", "db", tag="2")]
     namespace.merge("tradingsystems", "desk", {"spec": {"services": changed}})
-    (job,) = eventually(lambda: namespace.names("jobs"), 40)
+    (job,) = eventually(lambda: namespace.names("jobs"))
     held = namespace.condition("desk", "Ready")
     assert held["reason"] == "BackupNotTaken"
-    eventually(lambda: "takes the backup" in namespace.condition("desk", "Ready")["message"], 20)
+    eventually(lambda: "takes the backup" in namespace.condition("desk", "Ready")["message"])
     assert _image(namespace) == "registry.example/api:1"
     end_pod(namespace, job, succeeded())
-    eventually(lambda: namespace.is_ready("desk"), 60)
+    eventually(lambda: namespace.is_ready("desk"))
     assert _image(namespace) == "registry.example/api:2"
     operators.settle(2.0)
     assert namespace.names("jobs") == {job}
@@ -123,7 +123,7 @@ def test_what_was_backed_up_stays_when_the_backup_goes_and_is_gone_on_with(
     start_system(namespace)
     backup = build_backup("nightly", "desk", schedule=YEARLY)
     namespace.create("backups", backup)
-    eventually(lambda: ready(namespace)[0] == "True", 40)
+    eventually(lambda: ready(namespace)[0] == "True")
     secret = namespace.get("secrets", "nightly-repository-password")
     claim = namespace.get("persistentvolumeclaims", "nightly-repository")
     assert secret["metadata"]["ownerReferences"][0]["uid"] == claim["metadata"]["uid"]
@@ -131,7 +131,7 @@ def test_what_was_backed_up_stays_when_the_backup_goes_and_is_gone_on_with(
     eventually(lambda: not namespace.names("cronjobs"), 120)
     assert namespace.get("persistentvolumeclaims", "nightly-repository") is not None
     namespace.create("backups", backup)
-    eventually(lambda: namespace.names("cronjobs"), 40)
+    eventually(lambda: namespace.names("cronjobs"))
     again = namespace.get("secrets", "nightly-repository-password")
     assert again["metadata"]["uid"] == secret["metadata"]["uid"]
     assert again["data"] == secret["data"]
@@ -142,14 +142,14 @@ def test_a_backup_rests_while_its_system_is_not_there(
 ) -> None:
     operators.start_leading(**OPERATOR)
     namespace.create("backups", build_backup("nightly", "desk", schedule=YEARLY))
-    eventually(lambda: ready(namespace) == ("False", "SystemNotFound"), 40)
+    eventually(lambda: ready(namespace) == ("False", "SystemNotFound"))
     start_system(namespace)
-    eventually(lambda: ready(namespace)[0] == "True", 40)
+    eventually(lambda: ready(namespace)[0] == "True")
     namespace.delete("tradingsystems", "desk")
-    eventually(lambda: ready(namespace) == ("False", "SystemNotFound"), 40)
+    eventually(lambda: ready(namespace) == ("False", "SystemNotFound"))
     jobs = namespace.list("cronjobs")
     assert len(jobs) == 2
-    eventually(lambda: all(each["spec"]["suspend"] for each in namespace.list("cronjobs")), 20)
+    eventually(lambda: all(each["spec"]["suspend"] for each in namespace.list("cronjobs")))
 
 
 SNAPSHOT = {"deletion": {"volumes": "Snapshot", "backup": "nightly"}}
@@ -160,9 +160,9 @@ def _ask_last(space: Namespace) -> str:
     """Delete a system that wants a last backup; return the Job that takes it."""
     start_system(space, **SNAPSHOT)
     space.create("backups", build_backup("nightly", "desk", schedule=YEARLY))
-    eventually(lambda: ready(space)[0] == "True", 40)
+    eventually(lambda: ready(space)[0] == "True")
     space.delete("tradingsystems", "desk")
-    (job,) = eventually(lambda: space.names("jobs"), 60)
+    (job,) = eventually(lambda: space.names("jobs"))
     assert not space.list("pods", "app.kubernetes.io/component=api")
     assert space.get("statefulsets", "desk-db")["spec"]["replicas"] == 1
     assert space.condition("desk", "Reconciling")["reason"] == "WaitingForLastBackup"
@@ -181,7 +181,7 @@ def test_the_volumes_of_a_deleted_system_go_after_a_last_backup(
     job = _ask_last(namespace)
     assert DATA in _volumes(namespace)
     end_pod(namespace, job, succeeded())
-    eventually(lambda: namespace.get("tradingsystems", "desk") is None, 60)
+    eventually(lambda: namespace.get("tradingsystems", "desk") is None)
     eventually(lambda: _volumes(namespace) == {"nightly-repository"}, COLLECTED_SECONDS)
 
 
@@ -192,8 +192,8 @@ def test_the_volumes_of_a_deleted_system_stay_when_the_last_backup_fails(
     job = _ask_last(namespace)
     said = {"outcome": "Failed", "reason": "WrongPassword", "message": "the key opens nothing"}
     end_pod(namespace, job, said, exit_code=42)
-    eventually(lambda: namespace.get("tradingsystems", "desk") is None, 60)
-    notes = eventually(lambda: [e["note"] for e in _told(namespace, "LastBackupNotTaken")], 20)
+    eventually(lambda: namespace.get("tradingsystems", "desk") is None)
+    notes = eventually(lambda: [e["note"] for e in _told(namespace, "LastBackupNotTaken")])
     assert "all volumes stay: the backup by nightly failed: the key opens" in notes[0]
     eventually(lambda: not namespace.names("statefulsets"), COLLECTED_SECONDS)
     assert _volumes(namespace) == {DATA, "nightly-repository"}
@@ -265,9 +265,9 @@ def test_every_column_says_something(namespace: Namespace, operators: Operators)
     namespace.create("backups", build_backup("nightly", "desk", schedule=YEARLY))
     run = {"metadata": {"annotations": {"tradingoperator.io/run-now": "1"}}}
     namespace.merge("backups", "nightly", run)
-    (job,) = eventually(lambda: namespace.names("jobs"), 40)
+    (job,) = eventually(lambda: namespace.names("jobs"))
     end_pod(namespace, job, succeeded())
-    eventually(lambda: "lastSuccess" in namespace.get("backups", "nightly")["status"], 30)
+    eventually(lambda: "lastSuccess" in namespace.get("backups", "nightly")["status"])
     (cells,) = namespace.client.table(namespace.path("backups"))
     assert cells["System"] == "desk"
     assert cells["Size"] == "2.0 KiB"

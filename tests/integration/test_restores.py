@@ -19,15 +19,15 @@ def start(space: Namespace) -> None:
     """Start a system whose `api` uses a database and whose `web` does not, and back it up once."""
     services = [build_service("api", "db"), build_service("web")]
     space.create("tradingsystems", build_system("desk", services, [build_datastore("db")]))
-    eventually(lambda: space.is_ready("desk"), 60)
+    eventually(lambda: space.is_ready("desk"))
     space.create("backups", build_backup("nightly", "desk", schedule=YEARLY))
     run = {"metadata": {"annotations": {"tradingoperator.io/run-now": "1"}}}
     space.merge("backups", "nightly", run)
-    (job,) = eventually(lambda: space.names("jobs"), 40)
+    (job,) = eventually(lambda: space.names("jobs"))
     end_pod(space, job, succeeded(OLD_SET))
-    eventually(lambda: space.get("backups", "nightly")["status"].get("lastSets"), 30)
+    eventually(lambda: space.get("backups", "nightly")["status"].get("lastSets"))
     space.delete("jobs", job)
-    eventually(lambda: space.names("jobs") == set(), 60)
+    eventually(lambda: space.names("jobs") == set())
 
 
 def phase(space: Namespace, name: str = "back") -> str:
@@ -56,28 +56,28 @@ def test_data_are_replaced_after_they_were_saved_and_orders_wait_for_a_person(
     operators.start_leading(**OPERATOR)
     start(namespace)
     namespace.create("restores", build_restore("back", "nightly", **IN_PLACE))
-    eventually(lambda: phase(namespace) == "Saving", 60)
+    eventually(lambda: phase(namespace) == "Saving")
     assert replicas(namespace, "api") == 0
     assert replicas(namespace, "web") == 1
     assert told(namespace) == "Halted"
     assert is_asleep(namespace)
-    (saving,) = eventually(lambda: namespace.names("jobs"), 40)
+    (saving,) = eventually(lambda: namespace.names("jobs"))
     labels = namespace.get("jobs", saving)["metadata"]["labels"]
     assert labels["tradingoperator.io/run"] == "Safety"
     end_pod(namespace, saving, succeeded("20260102T030000Z"))
-    eventually(lambda: "back-restore" in namespace.names("jobs"), 40)
+    eventually(lambda: "back-restore" in namespace.names("jobs"))
     status = namespace.get("restores", "back")["status"]
     assert status["set"] == OLD_SET
     assert namespace.get("statefulsets", "desk-db")["spec"]["replicas"] == 1
     end_pod(namespace, "back-restore", succeeded(OLD_SET, rtoSeconds=7))
-    eventually(lambda: phase(namespace) == "Succeeded", 40)
-    eventually(lambda: namespace.is_ready("desk"), 60)
+    eventually(lambda: phase(namespace) == "Succeeded")
+    eventually(lambda: namespace.is_ready("desk"))
     assert replicas(namespace, "api") == 1
-    eventually(lambda: not is_asleep(namespace), 30)
+    eventually(lambda: not is_asleep(namespace))
     assert told(namespace) == "Halted"
     assert namespace.get("tradingsystems", "desk")["status"]["haltedBy"] == "back"
     _resume(namespace, "back")
-    eventually(lambda: told(namespace) == "Active", 30)
+    eventually(lambda: told(namespace) == "Active")
     before = operators.settle(3.0)
     namespace.merge("restores", "back", {"metadata": {"annotations": {"a": "b"}}})
     assert operators.settle(3.0) == before
@@ -94,10 +94,10 @@ def test_what_failed_half_way_keeps_all_still_also_for_the_next_operator(
     replica = operators.start_leading(**OPERATOR)
     start(namespace)
     namespace.create("restores", build_restore("back", "nightly", set=OLD_SET))
-    eventually(lambda: "back-restore" in namespace.names("jobs"), 60)
+    eventually(lambda: "back-restore" in namespace.names("jobs"))
     said = {"outcome": "Failed", "reason": "DataDiffer", "message": "rows of orders"}
     end_pod(namespace, "back-restore", said, exit_code=42)
-    eventually(lambda: phase(namespace) == "Failed", 40)
+    eventually(lambda: phase(namespace) == "Failed")
     assert replica.stop() == 0
     operators.start_leading(**OPERATOR)
     _resume(namespace, "back")
@@ -108,7 +108,7 @@ def test_what_failed_half_way_keeps_all_still_also_for_the_next_operator(
     stalled = namespace.condition_of("restores", "back", "Stalled")
     assert (stalled["status"], stalled["reason"]) == ("True", "RestoreFailed")
     namespace.delete("restores", "back")
-    eventually(lambda: namespace.is_ready("desk"), 60)
+    eventually(lambda: namespace.is_ready("desk"))
     assert replicas(namespace, "api") == 1
 
 
@@ -118,15 +118,15 @@ def test_a_restart_in_the_midst_starts_nothing_that_rests(
     replica = operators.start_leading(**OPERATOR)
     start(namespace)
     namespace.create("restores", build_restore("back", "nightly", set=OLD_SET))
-    eventually(lambda: "back-restore" in namespace.names("jobs"), 60)
+    eventually(lambda: "back-restore" in namespace.names("jobs"))
     replica.kill()
     operators.start_leading(**OPERATOR)
     writes = operators.settle(5.0)
     assert replicas(namespace, "api") == 0
     assert not [each for each in writes if each.startswith("delete jobs/")]
     end_pod(namespace, "back-restore", succeeded(OLD_SET))
-    eventually(lambda: phase(namespace) == "Succeeded", 40)
-    eventually(lambda: namespace.is_ready("desk"), 60)
+    eventually(lambda: phase(namespace) == "Succeeded")
+    eventually(lambda: namespace.is_ready("desk"))
 
 
 def test_what_waits_for_a_person_stops_nothing(namespace: Namespace, operators: Operators) -> None:
@@ -134,7 +134,7 @@ def test_what_waits_for_a_person_stops_nothing(namespace: Namespace, operators: 
     start(namespace)
     wrong = build_restore("back", "nightly", mode="InPlace", confirm="tesk")
     namespace.create("restores", wrong)
-    stalled = eventually(lambda: _holding(namespace), 40)
+    stalled = eventually(lambda: _holding(namespace))
     assert stalled["reason"] == "NotConfirmed"
     assert (phase(namespace), replicas(namespace, "api")) == ("Pending", 1)
     assert told(namespace) == "Active"

@@ -13,7 +13,8 @@ import yaml
 
 from cluster.api import ClusterHandle
 from integration.audit import rights
-from integration.backups import OPERATOR, build_backup, build_restore, end_pod, succeeded
+from integration.backup_life import back_up, restore
+from integration.backups import OPERATOR
 from integration.flaky_proxy import FlakyProxy, build_server_context
 from integration.full_system import (
     BROKER,
@@ -23,7 +24,7 @@ from integration.full_system import (
 )
 from integration.kube_client import Namespace, eventually
 from integration.operator_process import Operators, grant_rights, render_rights, write_kubeconfig
-from integration.systems import build_datastore, build_service, build_system
+from integration.systems import build_service, build_system
 
 Manifest = dict[str, Any]
 Right = tuple[str, str]
@@ -46,8 +47,8 @@ def test_over_a_whole_life_the_rights_used_are_the_rights_granted(
     replica = operators.start_leading(**OPERATOR)
     _come_up(namespace)
     children = list(_children(namespace))
-    _back_up(namespace)
-    _restore(namespace)
+    back_up(namespace, LIFE)
+    restore(namespace)
     _drift(namespace)
     _change(namespace)
     _grow_and_sleep(namespace)
@@ -147,70 +148,6 @@ def _children(space: Namespace) -> Iterator[tuple[str, Manifest]]:
             for item in listed["items"]:
                 if _is_made_by_us(item):
                     yield path, {**kind, **item}
-
-
-def _back_up(space: Namespace) -> None:
-    """Let a Backup live: take parts of it away, meet the names of others, take it out again."""
-    kept = build_backup("kept", LIFE, schedule={"full": "0 3 1 1 *", "incremental": "0 4 1 1 *"})
-    space.create("backups", kept)
-    eventually(lambda: space.names("cronjobs") == {"kept-full", "kept-incremental"}, 30)
-    label = {"metadata": {"labels": {"app.kubernetes.io/instance": None}}}
-    space.merge("cronjobs", "kept-full", label)
-    path = space.path("cronjobs", "kept-full")
-    eventually(partial(_has_label, space, path, "app.kubernetes.io/instance"), 20)
-    before = _uid(space, "cronjobs", "kept-full")
-    space.delete("cronjobs", "kept-full")
-    eventually(lambda: _uid(space, "cronjobs", "kept-full") not in {None, before}, 20)
-    for kind, name in (("cronjobs", "taken-drill"), ("jobs", "taken-once")):
-        space.create(kind, _foreign_job(kind, name))
-    taken = build_backup("taken", LIFE, verify={"restoreDrill": "0 5 1 1 *"})
-    space.create("backups", taken)
-    eventually(lambda: _refused(space, "taken") >= {"CronJob", "Job"}, 30)
-    space.merge("backups", "kept", {"spec": {"schedule": {"incremental": None}}})
-    eventually(lambda: space.get("cronjobs", "kept-incremental") is None, 30)
-    for name in ("kept", "taken"):
-        space.delete("backups", name)
-        eventually(partial(_is_missing, space, "backups", name), 30)
-
-
-def _restore(space: Namespace) -> None:
-    """Bring data of a small system back, and take its Job's file away meanwhile."""
-    small = build_system("small", [build_service("api", "db")], [build_datastore("db")])
-    space.create("tradingsystems", small)
-    eventually(lambda: space.is_ready("small"), 60)
-    yearly = {"full": "0 3 1 1 *"}
-    space.create("backups", build_backup("saved", "small", schedule=yearly))
-    space.create("restores", build_restore("back", "saved"))
-    eventually(lambda: space.get("jobs", "back-restore") is not None, 60)
-    for name in space.names("configmaps", "app.kubernetes.io/instance=back"):
-        space.delete("configmaps", name)
-    end_pod(space, "back-restore", succeeded())
-    eventually(lambda: space.get("restores", "back")["status"]["phase"] == "Succeeded", 40)
-    for kind, name in (("restores", "back"), ("backups", "saved"), ("tradingsystems", "small")):
-        space.delete(kind, name)
-        eventually(partial(_is_missing, space, kind, name), 30)
-
-
-def _is_missing(space: Namespace, kind: str, name: str) -> bool:
-    return space.get(kind, name) is None
-
-
-def _foreign_job(kind: str, name: str) -> Manifest:
-    container = {"name": "main", "image": "registry.example/theirs:pretend-unready"}
-    spec: Manifest = {"template": {"spec": {"restartPolicy": "Never", "containers": [container]}}}
-    if kind == "cronjobs":
-        spec = {"schedule": "0 0 1 1 *", "suspend": True, "jobTemplate": {"spec": spec}}
-    else:
-        spec["suspend"] = True
-    return {"metadata": {"name": name}, "spec": spec}
-
-
-def _refused(space: Namespace, name: str) -> set[str]:
-    """Return the kinds of which the API server has refused an object."""
-    ready = space.condition_of("backups", name, "Ready")
-    if ready.get("reason") != "Refused":
-        return set()
-    return {part.split(" ")[0] for part in ready["message"].split("; ")}
 
 
 def _is_made_by_us(item: Manifest) -> bool:
