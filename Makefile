@@ -67,7 +67,7 @@ test-unit: venv setup ## Pure layers; no cluster
 
 test-contract: venv images ## Every engine and every database image through one suite
 	@$(BIN)/pytest --ignore=tests/contract/backup tests/contract
-	@$(BIN)/pytest -n 2 --dist loadfile tests/contract/backup
+	@rc=0; export FAILURES=$$(mktemp); $(BIN)/pytest -n 2 --dist loadfile $(ONCE_MORE) tests/contract/backup || rc=$$?; cat $$FAILURES; rm $$FAILURES; exit $$rc
 
 test-services: venv images ## The trading services on a real TimescaleDB, with kill -9
 	@$(BIN)/pytest -n 2 tests/services

@@ -1,13 +1,15 @@
 """The command `backup`: dump, read back, publish, verify, then retention."""
 
 import logging
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from typing import Any
 
 from trading_backup.answer import Outcome, spell
 from trading_backup.engines import open_engine
+from trading_backup.engines.base import Engine
 from trading_backup.errors import BackupError
 from trading_backup.hooks import hooked
-from trading_backup.job import Target
 from trading_backup.manifest import Manifest, TargetRecord, find_shrunk
 from trading_backup.reading import read_back
 from trading_backup.reasons import Reason
@@ -87,8 +89,10 @@ def _dump(tools: Tools, set_id: str, before: Manifest | None) -> Manifest:
     names = tuple(target.name for target in job.targets)
     expected = {record.name: record.seconds for record in before.targets} if before else {}
     with hooked(tools, job.hooks):
-        tools.progress.enter_targets("Dumping", names, expected)
-        records = [_dump_target(tools, target, set_id, before) for target in job.targets]
+        engines = [open_engine(target, tools) for target in job.targets]
+        with _held(tools, engines):
+            tools.progress.enter_targets("Dumping", names, expected)
+            records = [_dump_target(tools, engine, set_id, before) for engine in engines]
     return Manifest(
         set=set_id,
         backup=job.backup,
@@ -101,10 +105,20 @@ def _dump(tools: Tools, set_id: str, before: Manifest | None) -> Manifest:
     )
 
 
+@contextmanager
+def _held(tools: Tools, engines: Sequence[Engine]) -> Iterator[None]:
+    """Hold one moment of all targets: the databases' within milliseconds of each other."""
+    tools.progress.enter("Holding")
+    with ExitStack() as stack:
+        for engine in engines:
+            stack.enter_context(engine.hold())
+        yield
+
+
 def _dump_target(
-    tools: Tools, target: Target, set_id: str, before: Manifest | None
+    tools: Tools, engine: Engine, set_id: str, before: Manifest | None
 ) -> TargetRecord:
-    record = open_engine(target, tools).dump(set_id, before)
+    record = engine.dump(set_id, before)
     for warning in record.warnings:
         tools.warn(f"{record.name}: {warning}")
     logger.info("target dumped", extra={"target": describe_target(record)})

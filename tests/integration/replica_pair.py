@@ -123,6 +123,8 @@ class Pair:
         # They are no children: classes are read again each minute, as Secrets are, the others
         # before a change.
         others = {"storageclasses/", "resourcequotas/", "nodes/"}
+        # A new leader must know of every Restore, or it would start what one has stopped.
+        others |= {"backups/", "restores/"}
         cold = [each for each in mine if each.lists and each.what not in others]
         assert not cold, cold
 

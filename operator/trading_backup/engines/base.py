@@ -1,6 +1,7 @@
 """What the commands ask of every engine."""
 
 from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from typing import Protocol
 
 from trading_backup.errors import BackupError
@@ -10,6 +11,9 @@ from trading_backup.reasons import Reason
 
 class Engine(Protocol):
     """One target of a job. Nothing else here knows engines by name."""
+
+    def hold(self) -> AbstractContextManager[None]:
+        """Hold the moment that `dump` saves, as far as the engine can, until the block's end."""
 
     def dump(self, set_id: str, base: Manifest | None) -> TargetRecord:
         """Save the target as snapshots of a set; `base` is a set that an increment may stand on."""

@@ -3,7 +3,7 @@
 import shutil
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from datetime import datetime
 from pathlib import Path
 
@@ -35,6 +35,10 @@ class PhysicalPostgreSQL:
         self._target = target
         self._tools = tools
         self._server = Server(target, tools)
+
+    def hold(self) -> AbstractContextManager[None]:
+        """Hold nothing: what changes during the copy is in it or not."""
+        return nullcontext()
 
     def dump(self, set_id: str, base: Manifest | None) -> TargetRecord:
         """Copy the server's files; facts are those that were the same before and after."""

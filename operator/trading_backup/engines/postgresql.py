@@ -18,7 +18,7 @@ from trading_backup.postgresql.facts import (
     read_versions,
 )
 from trading_backup.postgresql.roles import find_roles, keep_missing
-from trading_backup.postgresql.snapshot import exported, keep_steady, read_dated_facts
+from trading_backup.postgresql.snapshot import Snapshot, exported, keep_steady, read_dated_facts
 from trading_backup.programs import Finished
 from trading_backup.reasons import Reason
 from trading_backup.restic import last_words
@@ -40,15 +40,23 @@ class LogicalPostgreSQL:
         self._place = Place(target.database)
         self._database = target.database
         self._keep_former = False
+        self._snapshot: Snapshot | None = None
+
+    @contextmanager
+    def hold(self) -> Iterator[None]:
+        """Hold a snapshot of the database; it locks nothing."""
+        with self._server.connected(self._database) as keeper, exported(keeper) as snapshot:
+            self._snapshot = snapshot
+            yield
 
     def dump(self, set_id: str, base: Manifest | None) -> TargetRecord:
-        """Dump the database and read its facts, both as of one moment."""
-        began = time.monotonic()
-        with self._server.connected(self._database) as keeper, exported(keeper) as snapshot:
-            with self._server.connected(self._database) as reader:
-                dated = read_dated_facts(reader, snapshot, self._tools.job.facts.row_hashes)
-                versions, superuser = read_versions(reader), _is_superuser(reader)
-            dump = self._save_dump(set_id, snapshot.name)
+        """Dump the database and read its facts, both as of the moment that is held."""
+        began, snapshot = time.monotonic(), self._snapshot
+        assert snapshot is not None, "nothing is held"
+        with self._server.connected(self._database) as reader:
+            dated = read_dated_facts(reader, snapshot, self._tools.job.facts.row_hashes)
+            versions, superuser = read_versions(reader), _is_superuser(reader)
+        dump = self._save_dump(set_id, snapshot.name)
         with self._server.connected(self._database) as reader:
             facts = keep_steady(reader, dated)
         return TargetRecord(

@@ -5,6 +5,8 @@ import shutil
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from tempfile import mkdtemp
 
@@ -28,6 +30,16 @@ _POLL_SECONDS = 0.1
 _MIGRATE_MILLISECONDS = 600_000
 
 
+@dataclass(frozen=True)
+class _Copy:
+    """A server's data in a file."""
+
+    file: Path
+    version: str
+    as_of: datetime
+    seconds: float  # that it took
+
+
 class RedisServer:
     """One server with all its databases."""
 
@@ -37,26 +49,36 @@ class RedisServer:
         self._tools = tools
         file = target.password_file
         self._password = tools.secrets.read(file, target.name) if file else ""
+        self._copy: _Copy | None = None
+
+    @contextmanager
+    def hold(self) -> Iterator[None]:
+        """Let the server send its data as a replica would get them."""
+        began, as_of = time.monotonic(), self._tools.clock()
+        with _folder(self._tools) as folder:
+            with self._connected() as client:
+                version = _read_version(client)
+            self._fetch(folder / _RDB)
+            self._copy = _Copy(folder / _RDB, version, as_of, time.monotonic() - began)
+            yield
 
     def dump(self, set_id: str, base: Manifest | None) -> TargetRecord:
-        """Let the server send its data as a replica would get them, check them, save them."""
-        began, as_of = time.monotonic(), self._tools.clock()
-        with self._connected() as client, _folder(self._tools) as folder:
-            version = _read_version(client)
-            self._fetch(folder / _RDB)
-            facts = self._check_file(folder / _RDB)
-            name = PartName(set_id, self._target.name, "rdb")
-            source = Command(("cat", str(folder / _RDB)))
-            part = save_output(self._tools, name, "RDB", f"{self._target.name}.rdb", source)
+        """Check the copy that is held, and save it."""
+        began, copy = time.monotonic(), self._copy
+        assert copy is not None, "nothing is held"
+        facts = self._check_file(copy.file)
+        name = PartName(set_id, self._target.name, "rdb")
+        source = Command(("cat", str(copy.file)))
+        part = save_output(self._tools, name, "RDB", f"{self._target.name}.rdb", source)
         return TargetRecord(
             name=self._target.name,
             engine=self._target.engine,
             method="Logical",
             parts=(part,),
             facts=facts,
-            versions={"server": version},
-            as_of=as_of,
-            seconds=round(time.monotonic() - began, 3),
+            versions={"server": copy.version},
+            as_of=copy.as_of,
+            seconds=round(copy.seconds + time.monotonic() - began, 3),
         )
 
     def check_target(self, record: TargetRecord, in_place: bool) -> None:

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 
 from trading_backup.engines.base import refuse_statements
@@ -23,6 +24,10 @@ class Volume:
         """Nothing is read yet."""
         self._target = target
         self._tools = tools
+
+    def hold(self) -> AbstractContextManager[None]:
+        """Hold nothing: what changes during the copy is in it or not."""
+        return nullcontext()
 
     def dump(self, set_id: str, base: Manifest | None) -> TargetRecord:
         """Save the folder; a file that cannot be read is a failure."""

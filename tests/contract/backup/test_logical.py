@@ -131,6 +131,28 @@ def test_facts_are_those_of_the_dump_while_others_write_and_truncate(
     assert any(each["fact"] == "rows of public.orders" for each in proven["comparison"])
 
 
+def test_all_databases_of_a_set_are_of_one_moment(servers: Servers, job: BackupJob) -> None:
+    names = {name: servers.make_source() for name in ("first", "second")}
+    for database in names.values():
+        servers.source.read("CREATE TABLE orders AS SELECT 1 AS n", database)
+    targets = [{**servers.target_of(servers.source, d), "name": n} for n, d in names.items()]
+    blocker = servers.source.connect(names["first"])
+    blocker.autocommit = False
+    with blocker.cursor() as cursor:
+        cursor.execute("LOCK TABLE orders IN ACCESS EXCLUSIVE MODE")
+    with job.started("backup", targets=targets) as process:
+        waits = "SELECT count(*) FROM pg_locks WHERE NOT granted"
+        wait_for(lambda: servers.source.read(waits) != [(0,)])
+        # The second database's turn has not come yet, and its moment has.
+        servers.source.read("INSERT INTO orders VALUES (2)", names["second"])
+        blocker.close()
+        job.ended(process.process.wait(120), process).check()
+    restored = {name: servers.make_database() for name in names}
+    into = [{**servers.target_of(servers.target, d), "name": n} for n, d in restored.items()]
+    assert job.run("drill", targets=into).check().answer["different"] == 0
+    assert servers.target.read("SELECT count(*) FROM orders", restored["second"]) == [(1,)]
+
+
 def test_roles_come_back_where_they_are_missing_and_no_password_changes(
     servers: Servers, source: str, job: BackupJob
 ) -> None:
