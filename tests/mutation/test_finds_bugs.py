@@ -19,13 +19,13 @@ SOURCE = Path(__file__).parents[2] / "operator"
 PATIENCE_SECONDS, STILL_SECONDS = 15.0, 1.0
 CRASHES = """
 
-_parse = parse_spec
+_sound = parse_spec
 
 
 def parse_spec(body):
     if body["spec"].get("mode") == "Live":
         raise KeyError("mode")
-    return _parse(body)
+    return _sound(body)
 """
 LEAVES_BEHIND = """
 
@@ -40,8 +40,8 @@ NEVER_RESTS = """
 _restful = reconcile_trading_system
 
 
-async def reconcile_trading_system(kube, operand, body, now):
-    report = await _restful(kube, operand, body, now)
+async def reconcile_trading_system(kube, operand, body, now, **more):
+    report = await _restful(kube, operand, body, now, **more)
     if body["spec"].get("mode") != "Live":
         return report
     report.status["componentsReady"] = now.strftime("%H%M%S%f")
