@@ -1,7 +1,6 @@
 """What failed, if only at first, is said at the end of a tier, which is what is kept of a log."""
 
 import os
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -9,17 +8,16 @@ import pytest
 _LINES = 3  # of a failure's own words
 
 
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Add the failures of this run to the file that the environment names."""
+def pytest_runtest_logreport(report: pytest.TestReport) -> None:
+    """Add a failure to the file that the environment names, at once: a crash may come later."""
     path = os.environ.get("FAILURES")
-    if path and "PYTEST_XDIST_WORKER" not in os.environ:
+    told = report.outcome in ("failed", "rerun")
+    if told and path and "PYTEST_XDIST_WORKER" not in os.environ:
         with Path(path).open("a", encoding="utf-8") as file:
-            file.writelines(_failures(terminalreporter))
+            file.write(_describe(report))
 
 
-def _failures(reporter: pytest.TerminalReporter) -> Iterator[str]:
-    for outcome in ("failed", "error", "rerun"):
-        for report in reporter.stats.get(outcome, []):
-            lines = report.longreprtext.splitlines()
-            said = [line for line in lines if line.startswith("E ")][:_LINES] or lines[-_LINES:]
-            yield "\n".join([f"{outcome}: {report.nodeid} ({report.when})", *said])[:600] + "\n"
+def _describe(report: pytest.TestReport) -> str:
+    lines = report.longreprtext.splitlines()
+    said = [line for line in lines if line.startswith("E ")][:_LINES] or lines[-_LINES:]
+    return "\n".join([f"{report.outcome}: {report.nodeid} ({report.when})", *said])[:600] + "\n"

@@ -66,6 +66,8 @@ class Proxy:
             await self._runner.cleanup()
         if self._session is not None:
             await self._session.close()
+        # Connections with TLS end in later rounds of the loop, which may close after this.
+        await asyncio.sleep(0.25)
 
     def cut(self) -> None:
         """Break every connection on which something is under way."""
