@@ -155,7 +155,6 @@ class FlakyProxy:
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         if not self._accepting:
-            writer.transport.abort()
             return
         if self._unavailable:
             await self._answer_unavailable(reader, writer)
@@ -165,7 +164,6 @@ class FlakyProxy:
                 *self._target, ssl=self._build_upstream_context()
             )
         except OSError:
-            writer.transport.abort()
             return
         pair = {writer, upstream_writer}
         self._writers |= pair

@@ -131,7 +131,7 @@ def _check_end(attack: Attack, arena: Arena, name: str) -> None:
     if attack.stalled == "either" or "deletionTimestamp" in live["metadata"]:
         return  # the attack's own proof tells
     if attack.stalled:
-        stalled = eventually(partial(arena.stalled, name))
+        stalled = eventually(partial(arena.stalled, name), 5)
         assert (stalled["reason"], attack.told in stalled["message"]) == (attack.stalled, True), (
             stalled
         )

@@ -50,7 +50,7 @@ def kill(cluster: EmbeddedCluster, names: frozenset[str]) -> None:
     for pid in pids:
         os.kill(pid, signal.SIGKILL)
     # A large process is on its way out for a while, and looks alive until then.
-    eventually(lambda: not any(map(read_start_time, pids)))
+    eventually(lambda: not any(map(read_start_time, pids)), 10)
 
 
 @pytest.mark.parametrize("killed", [STORE | {"kwok"}, CLIENTS], ids=["store", "clients"])

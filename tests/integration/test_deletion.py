@@ -83,18 +83,18 @@ def test_a_stop_that_takes_too_long_is_told_and_ends_at_its_deadline(
     namespace.merge("pods", "chain-strategy-0", HOLD)
     started = time.monotonic()
     namespace.delete("tradingsystems", "chain")
-    told = eventually(lambda: _deleting(namespace))
+    told = eventually(lambda: _deleting(namespace), 10)
     assert "chain-strategy-0" in told["message"]
     assert "until 20" in told["message"]
     lines = {line["name"]: line for line in _status(namespace)["components"]}
     assert lines["db"]["state"] == "Stopping"
     assert lines["db"]["reason"] == "WaitingForDependants"
     assert namespace.get("statefulsets", "chain-db")["spec"]["replicas"] == 1
-    eventually(lambda: namespace.get("tradingsystems", "chain") is None)
+    eventually(lambda: namespace.get("tradingsystems", "chain") is None, 20)
     # Not before its deadline; the end is bounded by the wait, whatever else the machine does.
     assert time.monotonic() - started > 5
     namespace.merge("pods", "chain-strategy-0", RELEASED)
-    events = eventually(lambda: _events(namespace, "StopDeadlineExceeded"))
+    events = eventually(lambda: _events(namespace, "StopDeadlineExceeded"), 10)
     assert "strategy" in events[0]["note"]
     eventually(lambda: not _children(namespace), COLLECTED_SECONDS)
 
@@ -156,7 +156,7 @@ def test_nothing_is_made_while_a_system_stops(namespace: Namespace, operators: O
     _start(namespace, operators)
     namespace.merge("pods", "chain-strategy-0", HOLD)
     namespace.delete("tradingsystems", "chain")
-    eventually(lambda: _deleting(namespace))
+    eventually(lambda: _deleting(namespace), 10)
     before = len(operators.writes())
     namespace.delete("services", "chain-feed")
     namespace.merge("deployments", "chain-feed", {"metadata": {"labels": {"more": "1"}}})
@@ -215,7 +215,7 @@ def test_what_waits_for_a_dead_operator_goes_by_the_documented_command(
     time.sleep(1)
     assert namespace.get("tradingsystems", "chain") is not None
     documented("kubectl patch tradingsystem", namespace.name, "chain")
-    eventually(lambda: namespace.get("tradingsystems", "chain") is None)
+    eventually(lambda: namespace.get("tradingsystems", "chain") is None, 10)
     eventually(lambda: not _children(namespace), COLLECTED_SECONDS)
     assert CLAIM in namespace.names("persistentvolumeclaims")
 
@@ -226,7 +226,7 @@ def test_orphans_that_somebody_asked_for_go_on_running(
     _start(namespace, operators)
     path = namespace.path("tradingsystems", "chain")
     namespace.client.request("DELETE", path, {"propagationPolicy": "Orphan"})
-    eventually(lambda: namespace.get("tradingsystems", "chain") is None)
+    eventually(lambda: namespace.get("tradingsystems", "chain") is None, 20)
     time.sleep(2)
     assert namespace.get("pods", "chain-strategy-0")["status"]["phase"] == "Running"
     assert namespace.get("statefulsets", "chain-db")["spec"]["replicas"] == 1

@@ -61,6 +61,6 @@ def test_a_stopped_leader_hands_over_at_once(namespace: Namespace, operators: Op
     eventually(second.is_ready)
     assert not second.is_leading()
     assert first.stop() == 0
-    eventually(second.is_leading, 30)
+    eventually(second.is_leading, 10)
     lease = namespace.get("leases", "trading-operator")
     assert lease["spec"]["holderIdentity"].startswith("replica-1_")

@@ -45,7 +45,7 @@ def test_changes_during_an_outage_are_seen_after_it(
     assert operators.writes() == before
     proxy.refuse(False)
     eventually(lambda: namespace.get("services", "one-api"))
-    eventually(replica.is_leading)
+    eventually(replica.is_leading, 10)
 
 
 def test_cut_connections_lose_no_event(
@@ -64,6 +64,6 @@ def test_a_leader_that_hears_nothing_stops_leading(
     proxy: FlakyProxy, replica: OperatorProcess
 ) -> None:
     with proxy.silence():
-        eventually(lambda: not replica.is_leading())
+        eventually(lambda: not replica.is_leading(), 10)
         assert replica.get("livez").status_code == 200
     eventually(replica.is_leading)

@@ -49,7 +49,7 @@ def test_after_the_hook_no_system_waits_for_the_operator(
     assert namespace.get("pods", "chain-strategy-0")["status"]["phase"] == "Running"
 
     namespace.delete("tradingsystems", "chain")
-    eventually(lambda: namespace.get("tradingsystems", "chain") is None)
+    eventually(lambda: namespace.get("tradingsystems", "chain") is None, 10)
     eventually(lambda: not _pods_of(namespace, "chain"), COLLECTED_SECONDS)
     assert "data-chain-db-0" in namespace.names("persistentvolumeclaims")
 

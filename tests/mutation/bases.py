@@ -2,6 +2,7 @@
 
 import json
 import subprocess
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -89,11 +90,9 @@ def _build_example(kind: str) -> list[dict[str, Any]]:
     return [each for each in yaml.safe_load_all(rendered) if each["kind"] == kind]
 
 
-def _build_full() -> Spec:
-    """Return a system that sets most fields."""
-    amounts = {"cpu": "100m", "memory": "64Mi", "ephemeralStorage": "1Gi"}
-    reference = {"name": "broker", "key": "key"}
-    store = {
+def _build_full_store(amounts: Mapping[str, str]) -> Spec:
+    """Return a datastore that sets every field."""
+    return {
         **build_datastore("store", "TimescaleDB"),
         "storage": {"size": "1Gi", "storageClassName": "standard"},
         "version": "17",
@@ -107,6 +106,12 @@ def _build_full() -> Spec:
         "serviceName": f"{HERE}-the-store",
         "health": {"period": "5s", "timeout": "2s", "failureThreshold": 3},
     }
+
+
+def _build_full() -> Spec:
+    """Return a system that sets most fields."""
+    amounts = {"cpu": "100m", "memory": "64Mi", "ephemeralStorage": "1Gi"}
+    reference = {"name": "broker", "key": "key"}
     api = {
         **build_service("api", "store"),
         "imagePullPolicy": "IfNotPresent",
@@ -149,5 +154,5 @@ def _build_full() -> Spec:
         "volumes": [{"name": "models", "size": "1Gi", "storageClassName": "standard"}],
         "network": {"isolation": "Enforced", "monitoringNamespaces": ["monitoring"]},
     }
-    spec: Spec = build_system("f", [api, trader], [store], **more)["spec"]
+    spec: Spec = build_system("f", [api, trader], [_build_full_store(amounts)], **more)["spec"]
     return spec
