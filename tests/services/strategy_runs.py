@@ -14,7 +14,7 @@ from services.timescale_server import REPOSITORY, find_free_port
 from trading_services.database.connection import Database
 
 SCRIPT = Path(__file__).with_name("strategy_under_test.py")
-END_SECONDS = 60.0
+END_SECONDS = 180.0
 
 UNDECIDED = """
 SELECT count(*) FROM (
