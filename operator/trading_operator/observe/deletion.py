@@ -49,7 +49,7 @@ def last_backup_event(last: LastBackup | None) -> EventText | None:
     if last is None:
         return None
     if last.outcome is Outcome.SUCCEEDED:
-        covers = ", ".join(sorted(last.covers))
+        covers = ", ".join(sorted(last.covers)) or "none"
         message = f"{last.message}: the volumes that it holds go: {covers}"
         return EventText(NORMAL, reasons.LAST_BACKUP_TAKEN, message)
     message = f"all volumes stay: {last.message}"

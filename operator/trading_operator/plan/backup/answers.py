@@ -45,6 +45,12 @@ class Compared(Model):
     equal: bool
 
 
+class _Target(Model):
+    """What a run says of one target; more than its name is for people."""
+
+    name: Word
+
+
 class Answer(Model):
     """What a run says of itself."""
 
@@ -58,6 +64,7 @@ class Answer(Model):
     bytes: Count | None = None
     added_bytes: Count | None = None
     sets: Count | None = None
+    targets: Annotated[tuple[_Target, ...], BeforeValidator(_first)] = ()  # that the set holds
     rto_seconds: Count | None = None
     compared: Count = 0
     comparison: Annotated[tuple[Compared, ...], BeforeValidator(_first)] = ()

@@ -13,6 +13,7 @@ from trading_operator.api.backup_status import (
     MAX_COMPARISONS,
     MAX_REQUESTS,
     MAX_SETS,
+    MAX_TARGETS,
     WORDS_LENGTH,
     BackupSet,
     BackupStatus,
@@ -221,11 +222,13 @@ def _merge_requests(before: Iterable[Request], jobs: Iterable[JobFacts]) -> list
 def _build_request(job: JobFacts) -> Request:
     answer = read_answer(job.words) if job.is_over else None
     run = _build_run(job, answer)
-    went_well = run.outcome is Outcome.SUCCEEDED
+    made = answer if run.outcome is Outcome.SUCCEEDED else None
+    held = dict.fromkeys(each.name for each in made.targets) if made is not None else {}
     return Request(
         id=job.request,
         job=job.name,
         outcome=run.outcome,
-        set=answer.set if answer is not None and went_well else None,
+        set=made.set if made is not None else None,
+        targets=list(held)[:MAX_TARGETS],
         message=run.message,
     )

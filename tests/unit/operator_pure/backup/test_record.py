@@ -165,9 +165,13 @@ def test_a_request_is_followed_to_its_end_and_the_only_one_is_never_lost() -> No
     asked = JobFacts("nightly-once", "Full", request="once", created_at="2026-01-02T00:00:00Z")
     (request,) = record_of(asked).requests
     assert (request.id, request.outcome, request.set) == ("once", "Running", None)
-    done = replace(FIRST, name="nightly-once", request="once")
+    said = {"targets": [{"name": "db", "bytes": 5}, {"name": "cache"}, {"name": "db"}]}
+    done = ended_job("nightly-once", said=said, request="once")
     (request,) = record_of(done, before=told(record_of(asked))).requests
     assert (request.outcome, request.set) == ("Succeeded", "20260102T030000Z")
+    assert request.targets == ["db", "cache"]
+    (request,) = record_of(replace(done, outcome="Failed")).requests
+    assert (request.set, request.targets) == (None, [])
     many = [
         replace(FIRST, name=f"j{at}", request=f"r{at:02}", created_at=f"2026-02-02T00:00:{at:02}Z")
         for at in range(MAX_REQUESTS + 5)
