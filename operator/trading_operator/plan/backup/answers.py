@@ -1,16 +1,19 @@
 """What the program in a Job says, while it runs and at its end: not trusted blindly."""
 
+from datetime import datetime, timedelta
 from typing import Annotated, Any
 
 import orjson
 from pydantic import BeforeValidator, Field, ValidationError
 
-from trading_operator.api.backup_status import LARGEST_COUNT, WORDS_LENGTH
+from trading_operator.api.backup_status import LARGEST_COUNT, WORDS_LENGTH, Outcome
 from trading_operator.api.common import Model
+from trading_operator.plan.backup.case import JobFacts
 from trading_operator.plan.moments import read_moment
 
 _WORD_LENGTH = 128
 _MOST = 64  # facts or warnings that are read
+ENDING_FOR = timedelta(minutes=1)  # that what a pod said may take longer than its Job's end
 
 
 def _cut(length: int) -> BeforeValidator:
@@ -106,3 +109,13 @@ def read_answer(words: str) -> Answer | None:
         return Answer.model_validate(orjson.loads(words))
     except (orjson.JSONDecodeError, ValidationError):
         return None
+
+
+def is_ending(job: JobFacts, now: datetime) -> bool:
+    """Tell whether a Job is Complete, and what its program said may still be on its way.
+
+    Jobs and pods come by watches of their own, in whatever order.
+    """
+    silent = job.outcome == Outcome.SUCCEEDED and not job.words
+    ended = read_moment(job.ended_at) if silent else None
+    return ended is not None and now - ended < ENDING_FOR
