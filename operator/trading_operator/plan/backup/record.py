@@ -75,21 +75,33 @@ class _Ended:
 
 def take_record(before: BackupStatus, jobs: Iterable[JobFacts]) -> Record:
     """Return what is known of the runs by now."""
-    known = [job for job in jobs if job.run in _RUNS]
+    known = [job for job in jobs if job.run in _RUNS and not _is_settled(before, job)]
     ended = sorted(map(_end, (job for job in known if job.is_over)), key=_by_end)
     backups = [each for each in ended if each.run.kind is not RunKind.DRILL]
     drills = [each for each in ended if each.run.kind is RunKind.DRILL]
-    newest = _newest_count(before, backups)
+    newest, last_drill = _newest_count(before, backups), _later(before.last_drill, drills)
     return Record(
         running=tuple(_build_run(job, None) for job in known if not job.is_over),
         last_run=_later(before.last_run, backups),
-        last_drill=_later(before.last_drill, drills),
+        last_drill=last_drill,
         last_sets=tuple(_merge_sets(before.last_sets, backups))[: _most_sets(newest)],
         sets=newest,
         verified=_verified(before, drills),
-        differing=_differing(before, drills),
+        differing=_differing(before, last_drill, drills),
         requests=tuple(_merge_requests(before.requests, known)),
     )
+
+
+def _is_settled(before: BackupStatus, job: JobFacts) -> bool:
+    """Tell whether a Job says nothing any more, and what it said is remembered.
+
+    A Job stays for days, but its pod goes with a node that is drained.
+    """
+    if not job.is_over or read_answer(job.words) is not None:
+        return False
+    runs = {(each.job, each.ended_at) for each in (before.last_run, before.last_drill) if each}
+    asked = {each.job for each in before.requests if each.outcome is not Outcome.RUNNING}
+    return (job.name, job.ended_at) in runs or job.name in asked
 
 
 def _end(job: JobFacts) -> _Ended:
@@ -193,10 +205,12 @@ def _verified(before: BackupStatus, drills: list[_Ended]) -> VerifiedRestore | N
     )
 
 
-def _differing(before: BackupStatus, drills: list[_Ended]) -> tuple[Comparison, ...]:
-    if not drills:
+def _differing(
+    before: BackupStatus, last: Run | None, drills: list[_Ended]
+) -> tuple[Comparison, ...]:
+    newest = next((each for each in drills if each.run == last), None)
+    if newest is None:
         return tuple(before.last_comparison)
-    newest = drills[-1]
     if newest.went_well or newest.answer is None:
         return ()
     return tuple(each for each in _comparisons(newest.answer) if not each.equal)

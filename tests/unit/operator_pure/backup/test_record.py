@@ -110,6 +110,24 @@ def test_a_job_whose_pod_says_nothing_of_use_made_no_backup(words: str) -> None:
     assert (record.last_run.outcome, record.last_run.reason) == ("Failed", "NoAnswerOfThePod")
 
 
+@pytest.mark.parametrize("words", ["", "killed"])
+def test_a_job_whose_pod_is_gone_keeps_the_verdict_that_it_had(words: str) -> None:
+    fact = {"target": "db", "fact": "keys", "expected": "2", "found": "1", "equal": False}
+    lost = replace(failed(DRILL, comparison=[fact]), ended_at="2026-01-09T05:00:00Z")
+    asked = replace(SECOND, request="once")
+    known = record_of(FIRST, asked, DRILL, lost)
+    drained = [replace(each, words=words) for each in (FIRST, asked, DRILL, lost)]
+    assert record_of(*drained, before=told(known)) == known
+    assert record_of(drained[1], drained[3], before=told(known)) == known
+
+
+def test_an_answer_that_comes_late_takes_the_verdict_of_silence_back() -> None:
+    silent = record_of(replace(FIRST, words=""))
+    assert silent.last_run is not None
+    assert silent.last_run.outcome == "Failed"
+    assert record_of(FIRST, before=told(silent)) == record_of(FIRST)
+
+
 def test_a_program_that_says_well_in_a_job_that_failed_made_no_backup() -> None:
     record = record_of(replace(FIRST, outcome="Failed", reason="DeadlineExceeded", message="late"))
     assert record.last_sets == ()
