@@ -14,6 +14,7 @@ from trading_operator.api.reasons import (
 from trading_operator.manifests import cron_job
 from trading_operator.manifests.config_map import build_config_map
 from trading_operator.manifests.metadata import Manifest, build_labels_within
+from trading_operator.plan.backup.answers import ENDING_FOR, is_ending
 from trading_operator.plan.backup.case import Case, Source
 from trading_operator.plan.backup.job_file import build_job_files
 from trading_operator.plan.backup.jobs import (
@@ -67,7 +68,7 @@ class _Draft:
 def plan_backup(case: Case, now: datetime) -> BackupPlan:
     """Return what should be there now; raises InvalidSpecError when the spec makes no sense."""
     schedules = read_schedules(case.spec)
-    record = take_record(case.before, case.jobs)
+    record = take_record(case.before, case.jobs, now)
     draft = _draft(case, schedules)
     outlook = look_ahead(case, schedules, _cron_jobs(case, draft), now)
     standing = judge_objectives(case.spec.objectives, record, outlook.since, now)
@@ -79,6 +80,7 @@ def plan_backup(case: Case, now: datetime) -> BackupPlan:
         requeue_after=soonest(
             outlook.look_again,
             standing.breaks_in,
+            ENDING_FOR if any(is_ending(job, now) for job in case.jobs) else None,
             draft.block.requeue_after if draft.block is not None else None,
         ),
     )

@@ -5,8 +5,8 @@ nothing.
 """
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
-from datetime import timedelta
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
 
 from trading_operator.api import reasons
 from trading_operator.api.backup_status import (
@@ -24,7 +24,7 @@ from trading_operator.api.backup_status import (
     RunKind,
     VerifiedRestore,
 )
-from trading_operator.plan.backup.answers import Answer, read_answer
+from trading_operator.plan.backup.answers import Answer, is_ending, read_answer
 from trading_operator.plan.backup.case import JobFacts
 from trading_operator.plan.backup.requests import ONCE
 from trading_operator.plan.moments import read_moment
@@ -73,9 +73,10 @@ class _Ended:
         return self.run.outcome is Outcome.SUCCEEDED
 
 
-def take_record(before: BackupStatus, jobs: Iterable[JobFacts]) -> Record:
+def take_record(before: BackupStatus, jobs: Iterable[JobFacts], now: datetime) -> Record:
     """Return what is known of the runs by now."""
-    known = [job for job in jobs if job.run in _RUNS and not _is_settled(before, job)]
+    ours = (job for job in jobs if job.run in _RUNS and not _is_settled(before, job))
+    known = [_as_running(job) if is_ending(job, now) else job for job in ours]
     ended = sorted(map(_end, (job for job in known if job.is_over)), key=_by_end)
     backups = [each for each in ended if each.run.kind is not RunKind.DRILL]
     drills = [each for each in ended if each.run.kind is RunKind.DRILL]
@@ -102,6 +103,10 @@ def _is_settled(before: BackupStatus, job: JobFacts) -> bool:
     runs = {(each.job, each.ended_at) for each in (before.last_run, before.last_drill) if each}
     asked = {each.job for each in before.requests if each.outcome is not Outcome.RUNNING}
     return (job.name, job.ended_at) in runs or job.name in asked
+
+
+def _as_running(job: JobFacts) -> JobFacts:
+    return replace(job, outcome=Outcome.RUNNING.value, ended_at="")
 
 
 def _end(job: JobFacts) -> _Ended:

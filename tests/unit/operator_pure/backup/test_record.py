@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import replace
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -42,9 +43,11 @@ DRILL = ended_job(
     },
 )
 
+LATER = datetime(2026, 3, 1, tzinfo=UTC)
 
-def record_of(*jobs: JobFacts, before: BackupStatus | None = None) -> Record:
-    return take_record(before or BackupStatus(), jobs)
+
+def record_of(*jobs: JobFacts, before: BackupStatus | None = None, now: datetime = LATER) -> Record:
+    return take_record(before or BackupStatus(), jobs, now)
 
 
 def told(record: Record) -> BackupStatus:
@@ -119,6 +122,17 @@ def test_a_job_whose_pod_is_gone_keeps_the_verdict_that_it_had(words: str) -> No
     drained = [replace(each, words=words) for each in (FIRST, asked, DRILL, lost)]
     assert record_of(*drained, before=told(known)) == known
     assert record_of(drained[1], drained[3], before=told(known)) == known
+
+
+def test_a_job_that_is_complete_before_its_pod_is_heard_of_has_not_ended() -> None:
+    silent = replace(FIRST, words="", request="once")
+    soon = record_of(silent, now=datetime(2026, 1, 2, 3, 0, 59, tzinfo=UTC))
+    assert ([each.job for each in soon.running], soon.last_run) == ([FIRST.name], None)
+    assert soon.requests[0].outcome == "Running"
+    late = record_of(silent, now=datetime(2026, 1, 2, 3, 1, tzinfo=UTC))
+    assert (late.running, late.requests[0].outcome) == ((), "Failed")
+    known = told(record_of(FIRST))
+    assert record_of(silent, before=known, now=datetime(2026, 1, 2, 3, tzinfo=UTC)).running == ()
 
 
 def test_an_answer_that_comes_late_takes_the_verdict_of_silence_back() -> None:
