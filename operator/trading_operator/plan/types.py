@@ -161,7 +161,7 @@ class RolloutFacts:
     phase: str = ""
     revision: str = ""
     asked: str = ""  # revision of the change itself
-    since: str = ""  # when its phase began
+    since: str = ""  # when its phase, or the wait for a backup in it, began
     progressed_at: str = ""
     ready: int = 0
     baking_since: str = ""
