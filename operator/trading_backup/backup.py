@@ -28,6 +28,9 @@ from trading_backup.tools import Tools
 
 logger = logging.getLogger(__name__)
 
+# The newest sets that the answer names, so that nobody chooses one that retention has deleted.
+_NAMED = 10
+
 
 def back_up(tools: Tools) -> Outcome:
     """Make a new set; whatever fails before its manifest leaves no backup."""
@@ -160,7 +163,9 @@ def _retain(tools: Tools, store: SetStore) -> list[BackupSet]:
 
 def _count(sets: list[BackupSet]) -> dict[str, Any]:
     verified = newest_marked(sets, VERIFIED)
-    return {"sets": len(sets), "newestVerified": verified.id if verified else None}
+    newest = [backup_set.id for backup_set in reversed(sets)][:_NAMED]
+    count = {"sets": len(sets), "newestVerified": verified.id if verified else None}
+    return {**count, "kept": newest}
 
 
 def _describe(tools: Tools, manifest: Manifest) -> dict[str, Any]:

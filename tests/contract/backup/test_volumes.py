@@ -99,6 +99,7 @@ def test_only_the_sets_that_the_rules_want_stay(volume: Path, job: BackupJob) ->
     kept = [job.run("backup", retention={"keepLast": 2}).check().answer for _ in range(3)]
     assert [answer["sets"] for answer in kept] == [1, 2, 2]
     wanted = [answer["set"] for answer in kept[1:]]
+    assert kept[-1]["kept"] == wanted[::-1]
     snapshots = json.loads(job.run_program("restic", "snapshots", "--json"))
     found = {tag for item in snapshots for tag in item["tags"] if tag.startswith("set=")}
     assert found == {f"set={set_id}" for set_id in wanted}

@@ -32,6 +32,7 @@ def _whole(value: Any) -> Any:
     return round(value) if isinstance(value, float) else value
 
 
+SetId = Annotated[str, Field(pattern=r"^[0-9]{8}T[0-9]{6}Z$")]
 Word = Annotated[str, _cut(_WORD_LENGTH)]
 Words = Annotated[str, _cut(WORDS_LENGTH)]
 Moment = Annotated[str | None, BeforeValidator(_moment)]
@@ -60,13 +61,14 @@ class Answer(Model):
     outcome: Word
     reason: Word = ""
     message: Words = ""
-    set: Annotated[str, Field(pattern=r"^[0-9]{8}T[0-9]{6}Z$")] | None = None
+    set: SetId | None = None
     mode: Word | None = None
     ended_at: Moment = None
     data_as_of: Moment = None
     bytes: Count | None = None
     added_bytes: Count | None = None
     sets: Count | None = None
+    kept: Annotated[tuple[SetId, ...], BeforeValidator(_first)] | None = None  # the newest sets
     targets: Annotated[tuple[_Target, ...], BeforeValidator(_first)] = ()  # that the set holds
     rto_seconds: Count | None = None
     compared: Count = 0

@@ -85,7 +85,7 @@ def take_record(before: BackupStatus, jobs: Iterable[JobFacts], now: datetime) -
         running=tuple(_build_run(job, None) for job in known if not job.is_over),
         last_run=_later(before.last_run, backups),
         last_drill=last_drill,
-        last_sets=tuple(_merge_sets(before.last_sets, backups))[: _most_sets(newest)],
+        last_sets=tuple(_merge_sets(before, backups))[: _most_sets(newest)],
         sets=newest,
         verified=_verified(before, drills),
         differing=_differing(before, last_drill, drills),
@@ -168,11 +168,19 @@ def _most_sets(count: int | None) -> int:
     return MAX_SETS if count is None else min(MAX_SETS, count)
 
 
-def _merge_sets(before: Iterable[BackupSet], backups: Iterable[_Ended]) -> list[BackupSet]:
-    sets = {each.id: each for each in before}
+def _merge_sets(before: BackupStatus, backups: Iterable[_Ended]) -> list[BackupSet]:
+    """Return the sets that runs made and no later run deleted."""
+    sets = {each.id: each for each in before.last_sets}
+    # What older runs made was taken over, and may have been deleted since.
+    known = (before.last_run.ended_at if before.last_run is not None else None) or ""
     for each in backups:
-        if each.went_well and each.answer is not None and each.answer.set is not None:
-            sets[each.answer.set] = _build_set(each, each.answer, each.answer.set)
+        answer = each.answer
+        if not each.went_well or answer is None or answer.set is None or _by_end(each) < known:
+            continue
+        sets[answer.set] = _build_set(each, answer, answer.set)
+        if answer.kept:
+            last, kept = max(answer.kept), answer.kept
+            sets = {name: told for name, told in sets.items() if name in kept or name > last}
     return sorted(sets.values(), key=lambda each: each.id, reverse=True)
 
 

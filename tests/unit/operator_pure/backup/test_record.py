@@ -163,6 +163,27 @@ def test_retention_shortens_what_is_told() -> None:
     assert [each.id for each in record_of(FIRST, SECOND, last).last_sets] == ["20260103T030000Z"]
 
 
+def test_a_set_that_a_run_has_deleted_is_told_no_more() -> None:
+    third = ended_job(
+        "nightly-full-3",
+        at="2026-01-03T03:00:00Z",
+        said={
+            "set": "20260103T030000Z",
+            "sets": 2,
+            "kept": ["20260103T030000Z", "20260102T030000Z"],
+        },
+    )
+    # Retention keeps the older one, which a drill has proven, and not the one after it.
+    left = ["20260103T030000Z", "20260102T030000Z"]
+    record = record_of(FIRST, SECOND, third)
+    assert [each.id for each in record.last_sets] == left
+    # What made it says so for as long as its Job is there.
+    gone = replace(third, words="")
+    for jobs in ((FIRST, SECOND), (FIRST, SECOND, gone)):
+        again = record_of(*jobs, before=told(record))
+        assert [each.id for each in again.last_sets] == left
+
+
 def test_a_drill_that_went_well_proves_a_restore_and_is_no_backup() -> None:
     record = record_of(FIRST, DRILL)
     assert record.verified is not None
