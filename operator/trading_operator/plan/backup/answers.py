@@ -13,7 +13,8 @@ from trading_operator.plan.moments import read_moment
 
 _WORD_LENGTH = 128
 _MOST = 64  # facts or warnings that are read
-ENDING_FOR = timedelta(minutes=1)  # that what a pod said may take longer than its Job's end
+# Jobs and pods are watched apart: a Job may be known to be over before what its pod said.
+_UNHEARD = timedelta(minutes=1)
 
 
 def _cut(length: int) -> BeforeValidator:
@@ -114,10 +115,8 @@ def read_answer(words: str) -> Answer | None:
 
 
 def is_ending(job: JobFacts, now: datetime) -> bool:
-    """Tell whether a Job is Complete, and what its program said may still be on its way.
-
-    Jobs and pods come by watches of their own, in whatever order.
-    """
-    silent = job.outcome == Outcome.SUCCEEDED and not job.words
-    ended = read_moment(job.ended_at) if silent else None
-    return ended is not None and now - ended < ENDING_FOR
+    """Tell whether what a Job that has gone well says of itself may still be on its way."""
+    ended = read_moment(job.ended_at)
+    if job.outcome != Outcome.SUCCEEDED or job.words or ended is None:
+        return False
+    return now - ended < _UNHEARD

@@ -14,7 +14,7 @@ from trading_operator.api.reasons import (
 from trading_operator.manifests import cron_job
 from trading_operator.manifests.config_map import build_config_map
 from trading_operator.manifests.metadata import Manifest, build_labels_within
-from trading_operator.plan.backup.answers import ENDING_FOR, is_ending
+from trading_operator.plan.backup.answers import is_ending
 from trading_operator.plan.backup.case import Case, Source
 from trading_operator.plan.backup.job_file import build_job_files
 from trading_operator.plan.backup.jobs import (
@@ -39,7 +39,7 @@ from trading_operator.plan.types import Block, Plan, Ref, SecretRequest, ref_of
 
 _CONFIG_MAP = "ConfigMap"
 _PRUNABLE = frozenset({cron_job.KIND, "NetworkPolicy", _CONFIG_MAP})
-# What a datastore's turn makes is not watched on behalf of Backups.
+# What a datastore's turn makes is not watched on behalf of Backups, and no event ends a wait.
 _LOOK_AGAIN = timedelta(seconds=10)
 
 
@@ -80,7 +80,7 @@ def plan_backup(case: Case, now: datetime) -> BackupPlan:
         requeue_after=soonest(
             outlook.look_again,
             standing.breaks_in,
-            ENDING_FOR if any(is_ending(job, now) for job in case.jobs) else None,
+            _LOOK_AGAIN if any(is_ending(job, now) for job in case.jobs) else None,
             draft.block.requeue_after if draft.block is not None else None,
         ),
     )

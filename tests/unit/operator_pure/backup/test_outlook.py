@@ -114,10 +114,8 @@ def test_a_backup_that_never_came_breaks_its_objective_in_time() -> None:
     assert breach.reason == "NoBackupYet"
 
 
-def test_a_job_that_has_said_nothing_yet_is_judged_a_minute_later_though_nothing_else_comes() -> (
-    None
-):
+def test_a_job_that_has_said_nothing_yet_is_looked_at_again_though_nothing_else_comes() -> None:
     silent = ended_job(words="", at=NOW.isoformat())
-    assert planned(replace(case_of(), jobs=(silent,))).plan.requeue_after == timedelta(minutes=1)
+    assert planned(replace(case_of(), jobs=(silent,))).plan.requeue_after == timedelta(seconds=10)
     told = replace(silent, words="{}")
     assert planned(replace(case_of(), jobs=(told,))).plan.requeue_after is None
