@@ -10,7 +10,7 @@ from trading_operator.controllers.parse import parse_backup_facts
 from trading_operator.observe.deletion import (
     asks_for_last_backup,
     deletion_status,
-    last_backup_event,
+    last_backup_events,
 )
 from trading_operator.plan.backup.requests import end_request
 from trading_operator.plan.deletion import (
@@ -121,8 +121,7 @@ def test_services_stop_then_the_backup_is_asked_for_and_then_all_goes(world: Wor
 def test_what_the_backup_does_not_hold_stays(world: World) -> None:
     some = facts("Succeeded", holds={"db", "gone"})
     assert going(ends(world, some).plan) == {"data-momentum-db-0"}
-    event = last_backup_event(last(world.observe(backup=some)))
-    assert event is not None
+    (event,) = last_backup_events(last(world.observe(backup=some)))
     assert event.message.endswith("the volumes that it holds go: db")
     assert going(ends(world, facts("Succeeded", holds=())).plan) == set()
 
@@ -167,8 +166,7 @@ def test_whatever_goes_wrong_keeps_the_volumes_and_holds_nothing_up(
     ending = plan_ending(OWNER, SPEC, seen, OPERAND, found)
     assert ending.blocks["db"].message == "stops after app"
     assert going(ending.plan) == set()
-    event = last_backup_event(found)
-    assert event is not None
+    (event,) = last_backup_events(found)
     assert event.reason == "LastBackupNotTaken"
 
 
@@ -206,4 +204,4 @@ def test_the_other_policies_ask_for_none() -> None:
     for policy in ("Retain", "Delete"):
         spec = make_spec(datastores=[datastore()], deletion={"volumes": policy})
         assert find_last_backup(OWNER, spec, Observed(), NOW, NOW) is None
-    assert last_backup_event(None) is None
+    assert last_backup_events(None) == ()
