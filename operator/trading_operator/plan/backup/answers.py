@@ -7,8 +7,9 @@ import orjson
 from pydantic import BeforeValidator, Field, ValidationError
 
 from trading_operator.api.backup_status import LARGEST_COUNT, WORDS_LENGTH, Outcome
-from trading_operator.api.common import Model
+from trading_operator.api.common import Model, Name
 from trading_operator.plan.backup.case import JobFacts
+from trading_operator.plan.gating import format_time
 from trading_operator.plan.moments import read_moment
 
 _WORD_LENGTH = 128
@@ -22,7 +23,8 @@ def _cut(length: int) -> BeforeValidator:
 
 
 def _moment(value: Any) -> str | None:
-    return str(value) if value and read_moment(str(value)) is not None else None
+    moment = read_moment(str(value)) if value else None
+    return None if moment is None or moment.year < 1970 else format_time(moment)
 
 
 def _first(value: Any) -> Any:
@@ -43,7 +45,7 @@ Count = Annotated[int, BeforeValidator(_whole), Field(ge=0, le=LARGEST_COUNT)]
 class Compared(Model):
     """One fact of restored data beside what was noted of it."""
 
-    target: Annotated[str, _cut(27)]
+    target: Name
     fact: Word
     expected: Word
     found: Word

@@ -1,6 +1,7 @@
 """What runs say is taken over once, and only what surely went well counts as a backup."""
 
 import json
+import re
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
@@ -43,6 +44,7 @@ DRILL = ended_job(
     },
 )
 
+DATE_TIME = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}Z$")
 LATER = datetime(2026, 3, 1, tzinfo=UTC)
 
 
@@ -243,6 +245,30 @@ def test_jobs_of_another_kind_of_run_are_left_alone() -> None:
 def test_no_termination_message_breaks_a_pass(words: str) -> None:
     read_answer(words)
     record_of(replace(FIRST, words=words))
+
+
+@pytest.mark.parametrize("run", ["Full", "Drill"])
+@given(
+    target=st.text(max_size=40),
+    moment=st.sampled_from(
+        ["20260102", "2026-01-02", "0900-01-01", "0001-01-01T00:00:00+14:00", "soon", 7]
+    ),
+)
+def test_what_an_answer_says_fits_into_the_status_or_is_not_taken(
+    run: str, target: str, moment: str | int
+) -> None:
+    fact = {"target": target, "fact": "keys", "expected": "1", "found": "2", "equal": False}
+    job = ended_job(run=run, said={"dataAsOf": moment, "comparison": [fact]})
+    record = record_of(job, replace(job, name="other", outcome="Failed"))
+    status = told(record).model_dump(mode="json", by_alias=True, exclude_none=True)
+    assert BackupStatus.model_validate(status)
+    times = [each.get("dataAsOf") for each in status["lastSets"]]
+    assert all(each is None or DATE_TIME.match(each) for each in times)
+
+
+def test_a_moment_is_told_as_the_api_writes_times() -> None:
+    (made,) = record_of(ended_job(said={"dataAsOf": "2026-01-02T04:59:00.5+02:00"})).last_sets
+    assert made.data_as_of == "2026-01-02T02:59:00Z"
 
 
 def test_a_long_answer_is_cut_to_what_the_status_may_hold() -> None:
