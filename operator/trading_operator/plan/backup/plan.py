@@ -31,6 +31,7 @@ from trading_operator.plan.backup.outlook import Outlook, look_ahead
 from trading_operator.plan.backup.pods import Work
 from trading_operator.plan.backup.record import Record, take_record
 from trading_operator.plan.backup.repository import find_repository_block, plan_repository
+from trading_operator.plan.backup.requests import standing_requests
 from trading_operator.plan.backup.targets import Targets, plan_targets
 from trading_operator.plan.prune import is_controlled
 from trading_operator.plan.rollout.clock import soonest
@@ -68,7 +69,7 @@ class _Draft:
 def plan_backup(case: Case, now: datetime) -> BackupPlan:
     """Return what should be there now; raises InvalidSpecError when the spec makes no sense."""
     schedules = read_schedules(case.spec)
-    record = take_record(case.before, case.jobs, now)
+    record = take_record(case.before, case.jobs, now, standing_requests(case))
     draft = _draft(case, schedules)
     outlook = look_ahead(case, schedules, _cron_jobs(case, draft), now)
     standing = judge_objectives(case.spec.objectives, record, outlook.since, now)

@@ -4,7 +4,7 @@ Jobs go after a while, so everything that they said is taken over once; taking i
 nothing.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Set
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
@@ -26,7 +26,6 @@ from trading_operator.api.backup_status import (
 )
 from trading_operator.plan.backup.answers import Answer, is_ending, read_answer
 from trading_operator.plan.backup.case import JobFacts
-from trading_operator.plan.backup.requests import ONCE
 from trading_operator.plan.moments import read_moment
 
 _WARNINGS = 8
@@ -73,8 +72,10 @@ class _Ended:
         return self.run.outcome is Outcome.SUCCEEDED
 
 
-def take_record(before: BackupStatus, jobs: Iterable[JobFacts], now: datetime) -> Record:
-    """Return what is known of the runs by now."""
+def take_record(
+    before: BackupStatus, jobs: Iterable[JobFacts], now: datetime, standing: Set[str] = frozenset()
+) -> Record:
+    """Return what is known of the runs by now; `standing` are requests that are never forgotten."""
     ours = (job for job in jobs if job.run in _RUNS and not _is_settled(before, job))
     known = [_as_running(job) if is_ending(job, now) else job for job in ours]
     ended = sorted(map(_end, (job for job in known if job.is_over)), key=_by_end)
@@ -89,7 +90,7 @@ def take_record(before: BackupStatus, jobs: Iterable[JobFacts], now: datetime) -
         sets=newest,
         verified=_verified(before, drills),
         differing=_differing(before, last_drill, drills),
-        requests=tuple(_merge_requests(before.requests, known)),
+        requests=tuple(_merge_requests(before.requests, known, standing)),
     )
 
 
@@ -234,16 +235,18 @@ def _comparisons(answer: Answer) -> Iterator[Comparison]:
         yield Comparison.model_validate(each.model_dump())
 
 
-def _merge_requests(before: Iterable[Request], jobs: Iterable[JobFacts]) -> list[Request]:
-    """Return the requests, newest first; the one of a Backup without a schedule is never lost."""
+def _merge_requests(
+    before: Iterable[Request], jobs: Iterable[JobFacts], standing: Set[str]
+) -> list[Request]:
+    """Return the requests, newest first; the ones that still stand are never lost."""
     found = {each.id: each for each in before}
     for job in sorted(jobs, key=lambda each: each.created_at):
-        if job.request:
-            found.pop(job.request, None)
+        if job.request in found:
+            found[job.request] = _build_request(job)
+        elif job.request:
             found = {job.request: _build_request(job), **found}
-    kept = list(found.values())[:MAX_REQUESTS]
-    once = found.get(ONCE)
-    return kept if once is None or once in kept else [*kept[:-1], once]
+    kept = sorted(found, key=lambda each: each not in standing)[:MAX_REQUESTS]
+    return [each for each in found.values() if each.id in kept]
 
 
 def _build_request(job: JobFacts) -> Request:

@@ -216,7 +216,7 @@ def test_what_runs_says_why_it_waits() -> None:
     assert (run.outcome, run.message) == ("Running", "Unschedulable: no node fits")
 
 
-def test_a_request_is_followed_to_its_end_and_the_only_one_is_never_lost() -> None:
+def test_a_request_is_followed_to_its_end_and_not_lost_while_it_stands() -> None:
     asked = JobFacts("nightly-once", "Full", request="once", created_at="2026-01-02T00:00:00Z")
     (request,) = record_of(asked).requests
     assert (request.id, request.outcome, request.set) == ("once", "Running", None)
@@ -231,10 +231,18 @@ def test_a_request_is_followed_to_its_end_and_the_only_one_is_never_lost() -> No
         replace(FIRST, name=f"j{at}", request=f"r{at:02}", created_at=f"2026-02-02T00:00:{at:02}Z")
         for at in range(MAX_REQUESTS + 5)
     ]
-    kept = record_of(*many, before=told(record_of(done))).requests
+    standing = frozenset({"once", "r02"})
+    kept = take_record(told(record_of(done)), many, LATER, standing).requests
     assert len(kept) == MAX_REQUESTS
     assert kept[0].id == "r14"
-    assert kept[-1].id == "once"
+    assert [each.id for each in kept[-3:]] == ["r07", "r02", "once"]
+
+
+def test_requests_stay_in_their_order_whichever_pods_are_gone() -> None:
+    asked = [replace(each, request=each.name) for each in (FIRST, SECOND)]
+    known = record_of(*asked)
+    drained = replace(asked[1], words="")
+    assert record_of(asked[0], drained, before=told(known)).requests == known.requests
 
 
 def test_jobs_of_another_kind_of_run_are_left_alone() -> None:
