@@ -200,6 +200,7 @@ class BackupStatus(Model):
         max_length=16,
         description="Ready (backups are taken as the spec says), Reconciling (a run is under way "
         "or waited for), Stalled (a person must mend something), Succeeded (the newest run went "
-        "well), ObjectivesMet (a loss costs no more than the objectives say).",
+        "well), RestoreProven (so did the newest drill), ObjectivesMet (a loss costs no more than "
+        "the objectives say).",
         json_schema_extra=map_list("type"),
     )

@@ -66,7 +66,6 @@ class Answer(Model):
     message: Words = ""
     set: SetId | None = None
     mode: Word | None = None
-    ended_at: Moment = None
     data_as_of: Moment = None
     bytes: Count | None = None
     added_bytes: Count | None = None
