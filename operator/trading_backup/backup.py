@@ -21,18 +21,22 @@ from trading_backup.sets import (
     find_unfinished,
     newest_marked,
     next_set_id,
+    of_system,
     published,
 )
 from trading_backup.tools import Tools
 
 logger = logging.getLogger(__name__)
 
+# The newest sets that the answer names, so that nobody chooses one that retention has deleted.
+_NAMED = 10
+
 
 def back_up(tools: Tools) -> Outcome:
     """Make a new set; whatever fails before its manifest leaves no backup."""
-    store = SetStore(tools.restic)
+    store = SetStore(tools.restic, tools.job.system)
     _open_repository(tools)
-    sets = _sweep(tools, store, store.read_sets())
+    sets = _sweep(tools, store, store.read_all())
     set_id = _choose_id(tools, sets)
     before = _read_newest(tools, store, sets)
     tools.presence.begin_writing()
@@ -48,7 +52,7 @@ def back_up(tools: Tools) -> Outcome:
 
 def _read_newest(tools: Tools, store: SetStore, sets: list[BackupSet]) -> Manifest | None:
     """Read the newest set's manifest: an increment may stand on it, and its times are a guide."""
-    backups = published(sets)
+    backups = published(of_system(sets, tools.job.system))
     try:
         return store.read_manifest(backups[-1]) if backups else None
     except BackupError as error:
@@ -159,7 +163,9 @@ def _retain(tools: Tools, store: SetStore) -> list[BackupSet]:
 
 def _count(sets: list[BackupSet]) -> dict[str, Any]:
     verified = newest_marked(sets, VERIFIED)
-    return {"sets": len(sets), "newestVerified": verified.id if verified else None}
+    newest = [backup_set.id for backup_set in reversed(sets)][:_NAMED]
+    count = {"sets": len(sets), "newestVerified": verified.id if verified else None}
+    return {**count, "kept": newest}
 
 
 def _describe(tools: Tools, manifest: Manifest) -> dict[str, Any]:

@@ -14,7 +14,7 @@ logger = logging.getLogger(__name__)
 def list_sets(tools: Tools) -> Outcome:
     """Log every set; answer with how many there are."""
     tools.open_repository()
-    sets = published(SetStore(tools.restic).read_sets())
+    sets = published(SetStore(tools.restic, tools.job.system).read_sets())
     for backup_set in sets:
         logger.info("set", extra=_describe(backup_set))
     verified = newest_marked(sets, VERIFIED)

@@ -63,7 +63,7 @@ def drill(tools: Tools) -> Outcome:
 
 
 def _restore(tools: Tools, mode: RestoreMode) -> Outcome:
-    began, store = tools.clock(), SetStore(tools.restic)
+    began, store = tools.clock(), SetStore(tools.restic, tools.job.system)
     tools.open_repository()
     sets = store.read_sets()
     manifest = store.read_manifest(choose_set(sets, tools.job.restore.set))

@@ -10,7 +10,14 @@ from trading_backup.errors import BackupError
 from trading_backup.manifest import VERSION, Manifest, TargetRecord, dump_manifest
 from trading_backup.reasons import Reason
 from trading_backup.restic import Restic
-from trading_backup.sets import MANIFEST, BackupSet, StoredSnapshot, group_sets, published
+from trading_backup.sets import (
+    MANIFEST,
+    BackupSet,
+    StoredSnapshot,
+    group_sets,
+    of_system,
+    published,
+)
 
 logger = logging.getLogger(__name__)
 
@@ -18,15 +25,20 @@ _FILE = "manifest.json"
 
 
 class SetStore:
-    """The sets of one Backup."""
+    """The sets of one system in a repository."""
 
-    def __init__(self, restic: Restic) -> None:
+    def __init__(self, restic: Restic, system: str) -> None:
         """Nothing is read yet."""
         self._restic = restic
+        self._system = system
+
+    def read_all(self) -> list[BackupSet]:
+        """Read which sets there are, finished or not, of whatever system, the oldest first."""
+        return group_sets(self._restic.snapshots())
 
     def read_sets(self) -> list[BackupSet]:
-        """Read which sets there are, finished or not, the oldest first."""
-        return group_sets(self._restic.snapshots())
+        """Read which sets of the system there are, finished or not, the oldest first."""
+        return of_system(self.read_all(), self._system)
 
     def read_manifest(self, backup_set: BackupSet) -> Manifest:
         """Read what a set holds."""
@@ -38,11 +50,19 @@ class SetStore:
             raise _unreadable(backup_set.id, f"{error.error_count()} fields are wrong") from None
         if manifest.version > VERSION:
             raise _unreadable(backup_set.id, f"it has version {manifest.version}")
+        if manifest.system != self._system:
+            raise BackupError(
+                Reason.SET_NOT_FOUND,
+                f"set {manifest.set} is of {manifest.system}, and not of {self._system}",
+                "choose a set of this system",
+                permanent=True,
+            )
         return manifest
 
     def publish(self, manifest: Manifest) -> None:
         """Make a set a backup: its manifest comes last, and is read back like the rest."""
-        tags = [f"set={manifest.set}", MANIFEST, *(f"base={base}" for base in manifest.bases)]
+        own = [f"set={manifest.set}", f"system={manifest.system}", MANIFEST]
+        tags = [*own, *(f"base={base}" for base in manifest.bases)]
         content = dump_manifest(manifest)
         snapshot = self._restic.save_bytes(content, _FILE, tags)
         if self._restic.read_bytes(snapshot, f"/{_FILE}") != content.decode():
@@ -87,7 +107,7 @@ def choose_set(sets: Sequence[BackupSet], wanted: str) -> BackupSet:
     known = ", ".join(backup_set.id for backup_set in backups[-5:]) or "none at all"
     raise BackupError(
         Reason.SET_NOT_FOUND,
-        f"the repository has no set {wanted}",
+        f"the repository has no set {wanted} of this system",
         f"choose one of the newest: {known}",
         permanent=True,
     )

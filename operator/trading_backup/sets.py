@@ -50,6 +50,12 @@ class BackupSet:
         """The sets that its increments stand on."""
         return frozenset().union(*(snapshot.values("base") for snapshot in self.snapshots))
 
+    @property
+    def system(self) -> str | None:
+        """The trading system whose data it holds; None while nothing says so."""
+        found = (each for snapshot in self.snapshots for each in snapshot.values("system"))
+        return next(found, None)
+
     def marked_at(self, mark: str) -> datetime | None:
         """When it was last verified or restored by a drill."""
         times = [snapshot.time for snapshot in self.snapshots if mark in snapshot.tags]
@@ -96,6 +102,14 @@ def _is_id(text: str) -> bool:
 def published(sets: Iterable[BackupSet]) -> list[BackupSet]:
     """Return the sets that are backups."""
     return [backup_set for backup_set in sets if backup_set.manifest is not None]
+
+
+def of_system(sets: Iterable[BackupSet], system: str) -> list[BackupSet]:
+    """Return the sets that may be of a system; another one's are neither restored nor deleted.
+
+    A repository outlives its Backup, and a later one of that name may be of another system.
+    """
+    return [backup_set for backup_set in sets if backup_set.system in (None, system)]
 
 
 def find_unfinished(sets: Iterable[BackupSet], now: datetime, alone: bool) -> list[BackupSet]:

@@ -10,7 +10,7 @@ from trading_backup.tools import Tools
 
 def verify(tools: Tools) -> Outcome:
     """Read a set back, check the repository, and mark the set as verified."""
-    store = SetStore(tools.restic)
+    store = SetStore(tools.restic, tools.job.system)
     tools.open_repository()
     chosen = choose_set(store.read_sets(), tools.job.restore.set)
     manifest = store.read_manifest(chosen)

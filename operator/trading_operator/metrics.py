@@ -162,6 +162,8 @@ class Metrics:
             "rpo_seconds": "Time between the data of the two newest sets",
             "rto_seconds": "Time that the last verified restore took",
             "missed_runs": "Scheduled runs that never began",
+            "last_missed_run_timestamp_seconds": "When the newest of them should have begun",
+            "first_run": "1 while the first backup of all is being taken, else 0",
         }
         self.backup_numbers = {
             name: self._read_gauge(f"backup_{name}", f"{meaning}; {told}", "namespace", "name")

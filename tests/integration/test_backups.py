@@ -180,7 +180,7 @@ def test_the_volumes_of_a_deleted_system_go_after_a_last_backup(
     operators.start_leading(**OPERATOR)
     job = _ask_last(namespace)
     assert DATA in _volumes(namespace)
-    end_pod(namespace, job, succeeded())
+    end_pod(namespace, job, succeeded(targets=[{"name": "db"}]))
     eventually(lambda: namespace.get("tradingsystems", "desk") is None)
     eventually(lambda: _volumes(namespace) == {"nightly-repository"}, COLLECTED_SECONDS)
 

@@ -17,7 +17,7 @@ from trading_operator.api.backup_parts import (
     Target,
     Verification,
 )
-from trading_operator.api.backup_status import BackupStatus
+from trading_operator.api.backup_status import MAX_TARGETS, BackupStatus
 from trading_operator.api.common import (
     NAME_PATTERN,
     Duration,
@@ -33,7 +33,6 @@ KIND = "Backup"
 PLURAL = "backups"
 SHORT_NAME = "tsbak"
 MAX_BACKUP_NAME = 27  # as rollout.backupBefore names it
-MAX_TARGETS = 32
 
 
 class BackupSpec(Model):

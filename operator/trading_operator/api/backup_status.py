@@ -10,6 +10,7 @@ from trading_operator.api.common import Condition, Model, Name, map_list
 MAX_SETS = 10  # that the status tells of; the repository has them all
 MAX_COMPARISONS = 16
 MAX_REQUESTS = 10
+MAX_TARGETS = 32
 WORDS_LENGTH = 1024
 LARGEST_COUNT = 2**53 - 1  # that JSON carries exactly
 _TIME: dict[str, Any] = {"format": "date-time"}
@@ -116,6 +117,12 @@ class Request(Model):
     job: JobName = Field(description="Name of its Job.")
     outcome: Outcome = Field(description="Running, Succeeded or Failed.")
     set: SetId | None = Field(None, description="The set that it made.")
+    targets: list[Word] = Field(
+        default_factory=list,
+        max_length=MAX_TARGETS,
+        description="Datastores and volumes that the set holds, as the run said.",
+        json_schema_extra={"x-kubernetes-list-type": "set"},
+    )
     message: Words | None = Field(None, description="What it said last, for people.")
 
 
@@ -193,6 +200,7 @@ class BackupStatus(Model):
         max_length=16,
         description="Ready (backups are taken as the spec says), Reconciling (a run is under way "
         "or waited for), Stalled (a person must mend something), Succeeded (the newest run went "
-        "well), ObjectivesMet (a loss costs no more than the objectives say).",
+        "well), RestoreProven (so did the newest drill), ObjectivesMet (a loss costs no more than "
+        "the objectives say).",
         json_schema_extra=map_list("type"),
     )

@@ -5,9 +5,10 @@ from typing import Annotated, Any
 
 from pydantic import ConfigDict, Field
 
-from trading_operator.api.backup import MAX_BACKUP_NAME, MAX_TARGETS
+from trading_operator.api.backup import MAX_BACKUP_NAME
 from trading_operator.api.backup_status import (
     MAX_COMPARISONS,
+    MAX_TARGETS,
     Comparison,
     Count,
     JobName,

@@ -121,7 +121,8 @@ class RolloutStatus(Model):
     )
     revision: Revision = Field(description="Revision of the change, as the spec asks for it.")
     since: Moment = Field(
-        description="When this phase began (RFC 3339, UTC).", json_schema_extra=_TIME
+        description="When this phase began (RFC 3339, UTC); the wait for a backup counts as one.",
+        json_schema_extra=_TIME,
     )
     progressed_at: Moment | None = Field(
         None,

@@ -28,6 +28,8 @@ class BackupFacts(NamedTuple):
     rpo_seconds: int | None
     rto_seconds: int | None
     missed_runs: int
+    last_missed_run: float | None
+    is_first_run: bool  # whether the first backup of all is under way
     running: tuple[str, ...]  # Jobs that read the data now
 
 
@@ -40,6 +42,7 @@ def read_facts(body: Body) -> BackupFacts:
     status = parse_backup_status(body)
     verified = status.last_verified_restore
     newest = next(iter(status.last_sets), None)
+    running = tuple(each.job for each in status.running if each.kind is not RunKind.DRILL)
     return BackupFacts(
         system=str((body.get("spec") or {}).get("system", "")),
         last_success=_seconds(status.last_success),
@@ -48,7 +51,9 @@ def read_facts(body: Body) -> BackupFacts:
         rpo_seconds=status.measured_rpo_seconds,
         rto_seconds=status.measured_rto_seconds,
         missed_runs=status.missed_runs,
-        running=tuple(e.job for e in status.running if e.kind is not RunKind.DRILL),
+        last_missed_run=_seconds(status.last_missed_run),
+        is_first_run=bool(running) and status.last_run is None,
+        running=running,
     )
 
 

@@ -25,7 +25,7 @@ from trading_operator.manifests.volume_claim import CLAIM_KIND
 from trading_operator.observe.deletion import (
     deadline_message,
     deletion_status,
-    last_backup_event,
+    last_backup_events,
 )
 from trading_operator.observe.event_text import WARNING, EventText
 from trading_operator.plan.deletion import (
@@ -56,7 +56,7 @@ async def end_trading_system(
     if leaves_orphans(body):
         return Farewell()
     if await namespace_ends(kube.transport, owner.namespace):
-        return Farewell(event=_skipped_backup(spec))
+        return Farewell(events=_skipped_backup(spec))
     if spec is not None:
         await try_restraint(kube, owner, spec, operand)  # once more when it is looked at again
     deadline = stop_deadline(spec, _deleted_at(body))
@@ -71,12 +71,13 @@ async def end_trading_system(
         _check_claims(await apply_plan(kube, owner, release, observed))
         message = deadline_message(body.get("status"), deadline)
         _log.warning("system goes at once", extra={"system": key_of(owner), "why": message})
-        return Farewell(event=EventText(WARNING, STOP_DEADLINE_EXCEEDED, message))
+        late = EventText(WARNING, STOP_DEADLINE_EXCEEDED, message)
+        return Farewell(events=(*last_backup_events(last), late))
     ending = plan_ending(owner, spec, observed, operand, last)
     applied = await apply_plan(kube, owner, ending.plan, observed)
     if ending.done:
         _check_claims(applied)
-        return Farewell(event=last_backup_event(last))
+        return Farewell(events=last_backup_events(last))
     status = deletion_status(owner, ending.blocks, deadline, known_status(kube, body), now)
     return Farewell(Report(status, min(LOOK_AGAIN, deadline - now).total_seconds()))
 
@@ -95,11 +96,11 @@ def _look_around(
     return replace(observed, backup=backup, restore=neighbours.find_restore(key_of(owner)))
 
 
-def _skipped_backup(spec: TradingSystemSpec | None) -> EventText | None:
+def _skipped_backup(spec: TradingSystemSpec | None) -> tuple[EventText, ...]:
     if not wants_last_backup(spec):
-        return None
+        return ()
     told = "its namespace is being deleted, where no Job can be made: there is no last backup"
-    return EventText(WARNING, LAST_BACKUP_NOT_TAKEN, told)
+    return (EventText(WARNING, LAST_BACKUP_NOT_TAKEN, told),)
 
 
 def _check_claims(applied: Applied) -> None:

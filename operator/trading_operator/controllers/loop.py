@@ -136,8 +136,7 @@ class Loop:
             await self._report(key, body, farewell.report.status)
             self._schedule(key, farewell.report.due_in)
             return "stopping"
-        if farewell.event is not None:
-            self.events.post(body, [farewell.event])
+        self.events.post(body, farewell.events)
         await release_finalizer(self.kube.transport, body)
         return "gone"
 

@@ -74,10 +74,10 @@ def parse_backup_facts(body: Body) -> BackupFacts:
         name=body["metadata"]["name"],
         system=str((body.get("spec") or {}).get("system", "")),
         asked={
-            each.id: AskedBackup(each.outcome.value, each.message or "") for each in status.requests
+            each.id: AskedBackup(each.outcome.value, each.message or "", frozenset(each.targets))
+            for each in status.requests
         },
         trouble=ready.get("message", "") if ready.get("status") == "False" else "",
-        targets=frozenset(each["name"] for each in (body.get("spec") or {}).get("targets") or ()),
     )
 
 

@@ -23,4 +23,4 @@ class Farewell:
     """Where the end of a resource stands: `report` None means that it may go now."""
 
     report: Report | None = None
-    event: EventText | None = None
+    events: tuple[EventText, ...] = ()

@@ -223,6 +223,8 @@ class Runtime:
             "rpo_seconds": lambda facts: facts.rpo_seconds,
             "rto_seconds": lambda facts: facts.rto_seconds,
             "missed_runs": lambda facts: facts.missed_runs,
+            "last_missed_run_timestamp_seconds": lambda facts: facts.last_missed_run,
+            "first_run": lambda facts: facts.is_first_run,
         }
         for name, number in numbers.items():
             read = functools.partial(read_numbers, registry, number)

@@ -3,7 +3,6 @@
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from trading_operator.manifests.job import SCHEDULED_ANNOTATION
 from trading_operator.manifests.metadata import REQUEST, RUN
 from trading_operator.plan.backup.case import JobFacts
 from trading_operator.plan.stored_revision import mounted_config_maps
@@ -15,7 +14,7 @@ _OUTCOMES = {"Complete": "Succeeded", "Failed": "Failed"}
 def read_job_facts(job: Mapping[str, Any], pods: Iterable[PodFacts]) -> JobFacts:
     """Build the facts of a Job; `pods` are all pods of its owner."""
     metadata, status = job["metadata"], job.get("status") or {}
-    labels, annotations = metadata.get("labels") or {}, metadata.get("annotations") or {}
+    labels = metadata.get("labels") or {}
     ended = _end(status)
     own = sorted(
         (each for each in pods if isinstance(each, JobPodFacts) and _is_of(each, metadata)),
@@ -25,7 +24,6 @@ def read_job_facts(job: Mapping[str, Any], pods: Iterable[PodFacts]) -> JobFacts
         name=metadata["name"],
         run=labels.get(RUN, ""),
         request=labels.get(REQUEST, ""),
-        scheduled_at=annotations.get(SCHEDULED_ANNOTATION, ""),
         created_at=metadata.get("creationTimestamp", ""),
         started_at=status.get("startTime") or "",
         ended_at=status.get("completionTime") or ended.get("lastTransitionTime") or "",

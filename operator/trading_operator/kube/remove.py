@@ -4,13 +4,14 @@ from trading_operator.kube.attempt import Attempt, note_error
 from trading_operator.kube.cache import Id
 from trading_operator.kube.errors import ApiError
 from trading_operator.kube.read import key_of, read_owner
-from trading_operator.kube.resources import BY_KIND, CLAIMS, PODS
+from trading_operator.kube.resources import BY_KIND, CLAIMS, JOBS, PODS
 from trading_operator.kube.transport import Call
 from trading_operator.plan.types import WORKLOAD_KINDS, Manifest, Ref
 
 BACKGROUND = "Background"
 FOREGROUND = "Foreground"  # it stays, in deletion, until all that it made is gone
 ORPHAN = "Orphan"  # what an object made stays, without an owner
+_NEVER_DELETED = frozenset({CLAIMS.kind, JOBS.kind})
 
 
 async def prune(attempt: Attempt, ref: Ref) -> None:
@@ -41,9 +42,10 @@ async def delete_left_over(attempt: Attempt, ref: Ref, live: Manifest) -> None:
     """Delete what a former system of the same name left: the garbage collector, whose work it is,
     may be minutes late, and this system would wait for it.
 
-    Never a claim, and nothing before the API server has said that this is the system of today.
+    Never a claim, nor a Job, which the operator may not delete; nothing before the API server has
+    said that this is the system of today.
     """
-    if ref.kind == CLAIMS.kind or "deletionTimestamp" in live["metadata"]:
+    if ref.kind in _NEVER_DELETED or "deletionTimestamp" in live["metadata"]:
         return
     if await read_owner(attempt.kube, attempt.owner) is None:
         return

@@ -7,9 +7,6 @@ from trading_operator.manifests.pod import CONTAINER_NAME
 
 KIND = "Job"
 CONFIGURATION_EXIT = 42  # what a program says that no repetition would help
-# Set by the controllers.
-SCHEDULED_ANNOTATION = "batch.kubernetes.io/cronjob-scheduled-timestamp"
-JOB_NAME_LABEL = "batch.kubernetes.io/job-name"
 
 
 @dataclass(frozen=True)

@@ -33,6 +33,7 @@ TRADING_STATE_ANNOTATION = "tradingoperator.io/trading-state"  # that a pod was 
 HALTED_BY_ANNOTATION = "tradingoperator.io/halted-by"  # of the trading state: a Restore
 RESUME_ANNOTATION = "tradingoperator.io/resume-replicas"  # of an autoscaled one that hibernates
 SIZE_ANNOTATION = "tradingoperator.io/size"  # that the operator asked for, of a claim
+BACKUP_OF_ANNOTATION = "tradingoperator.io/backup-of"  # of a repository's claim: the system
 MADE_FOR_ANNOTATION = "tradingoperator.io/made-for"  # uid of the system that made a claim
 
 _NO_LABEL = re.compile(r"[^A-Za-z0-9._-]")

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from itertools import chain
 
 from trading_operator.manifests.metadata import (
     REVISION_ANNOTATION,
@@ -71,6 +72,7 @@ class Sidecar:
     user: int
     group: int
     mounts: tuple[Mount, ...] = ()
+    secret_files: tuple[SecretFile, ...] = ()  # its own: those of the pod are not for it
 
 
 @dataclass(frozen=True)
@@ -120,17 +122,16 @@ def build_pod_template(part: Part, pod: Pod, revision: str) -> Manifest:
 
 def build_pod_spec(pod: Pod) -> Manifest:
     """Build the spec of a pod, but for where it runs."""
-    common = _common_mounts(pod)
-    mounts = (*pod.mounts, *common)
-    sidecars = [_build_sidecar(each, common) for each in pod.sidecars]
-    beside = (mount for sidecar in pod.sidecars for mount in sidecar.mounts)
+    mounts = (*pod.mounts, *_common_mounts(pod.secret_files, SECRETS_VOLUME))
+    beside = {each.name: _sidecar_mounts(each) for each in pod.sidecars}
+    sidecars = [_build_sidecar(each, beside[each.name]) for each in pod.sidecars]
     spec: Manifest = {
         "containers": [_build_container(CONTAINER_NAME, pod.container, mounts)],
         "securityContext": _build_pod_security(pod),
         "automountServiceAccountToken": False,
         "enableServiceLinks": False,
         "terminationGracePeriodSeconds": pod.grace_seconds,
-        "volumes": _unique_volumes((*mounts, *beside)),
+        "volumes": _unique_volumes(chain(mounts, *beside.values())),
     }
     if sidecars:
         spec["initContainers"] = sidecars
@@ -139,24 +140,29 @@ def build_pod_spec(pod: Pod) -> Manifest:
     return spec
 
 
-def _common_mounts(pod: Pod) -> tuple[Mount, ...]:
+def _common_mounts(files: tuple[SecretFile, ...], volume: str) -> tuple[Mount, ...]:
     tmp = build_scratch_mount("tmp", TMP_PATH)
-    return (tmp, _build_secrets_mount(pod.secret_files)) if pod.secret_files else (tmp,)
+    return (tmp, _build_secrets_mount(files, volume)) if files else (tmp,)
 
 
-def _build_sidecar(sidecar: Sidecar, common: tuple[Mount, ...]) -> Manifest:
-    manifest = _build_container(sidecar.name, sidecar.container, (*sidecar.mounts, *common))
+def _sidecar_mounts(sidecar: Sidecar) -> tuple[Mount, ...]:
+    secrets = f"{SECRETS_VOLUME}-{sidecar.name}"
+    return (*sidecar.mounts, *_common_mounts(sidecar.secret_files, secrets))
+
+
+def _build_sidecar(sidecar: Sidecar, mounts: tuple[Mount, ...]) -> Manifest:
+    manifest = _build_container(sidecar.name, sidecar.container, mounts)
     user = {"runAsUser": sidecar.user, "runAsGroup": sidecar.group}
     security = {**manifest["securityContext"], **user}
     # An init container that is restarted runs beside the others, and its end is not waited for.
     return {**manifest, "securityContext": security, "restartPolicy": "Always"}
 
 
-def _build_secrets_mount(files: tuple[SecretFile, ...]) -> Mount:
+def _build_secrets_mount(files: tuple[SecretFile, ...], volume: str) -> Mount:
     # One projected volume: however many Secrets, all are below one folder.
     sources = [_build_secret_source(file) for file in sorted(set(files), key=lambda f: f.path)]
     projected = {"sources": sources, "defaultMode": _SECRET_FILE_MODE}
-    return Mount(SECRETS_PATH, {"name": SECRETS_VOLUME, "projected": projected}, read_only=True)
+    return Mount(SECRETS_PATH, {"name": volume, "projected": projected}, read_only=True)
 
 
 def _build_secret_source(file: SecretFile) -> Manifest:

@@ -44,16 +44,16 @@ def asks_for_last_backup(status: Mapping[str, Any] | None) -> bool:
     return told.get(reasons.RECONCILING) == reasons.WAITING_FOR_LAST_BACKUP
 
 
-def last_backup_event(last: LastBackup | None) -> EventText | None:
-    """Return what is told of the last backup as the system goes; None where none was wanted."""
+def last_backup_events(last: LastBackup | None) -> tuple[EventText, ...]:
+    """Return what is told of the last backup as the system goes; nothing where none was wanted."""
     if last is None:
-        return None
+        return ()
     if last.outcome is Outcome.SUCCEEDED:
-        covers = ", ".join(sorted(last.covers))
+        covers = ", ".join(sorted(last.covers)) or "none"
         message = f"{last.message}: the volumes that it holds go: {covers}"
-        return EventText(NORMAL, reasons.LAST_BACKUP_TAKEN, message)
+        return (EventText(NORMAL, reasons.LAST_BACKUP_TAKEN, message),)
     message = f"all volumes stay: {last.message}"
-    return EventText(WARNING, reasons.LAST_BACKUP_NOT_TAKEN, message)
+    return (EventText(WARNING, reasons.LAST_BACKUP_NOT_TAKEN, message),)
 
 
 def deadline_message(previous: Mapping[str, Any] | None, deadline: datetime) -> str:

@@ -29,8 +29,11 @@ def rollout_status(
     if plan is None:
         return None
     before = previous.get("rollout") or {}
-    same = (before.get("phase"), before.get("revision")) == (plan.phase, plan.desired)
     said = plan.hold or plan.fault
+    same = (before.get("phase"), before.get("revision")) == (plan.phase, plan.desired)
+    # A backup is asked for by this time: one from before something else held the change is none.
+    waits = said is not None and said.reason == reasons.BACKUP_NOT_TAKEN
+    same &= (before.get("reason") == reasons.BACKUP_NOT_TAKEN) == waits
     return RolloutStatus(
         phase=RolloutPhase(plan.phase),
         revision=plan.desired,

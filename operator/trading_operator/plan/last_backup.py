@@ -56,7 +56,7 @@ def find_last_backup(
         return LastBackup(Outcome.FAILED, obstacle)
     asked = observed.backup.asked.get(end_request(owner.uid))
     if asked is not None and asked.outcome == Outcome.SUCCEEDED:
-        covers = observed.backup.targets or _all_targets(spec)
+        covers = asked.targets & _known_targets(spec)
         return LastBackup(Outcome.SUCCEEDED, f"{name} has taken it", covers)
     if asked is not None and asked.outcome == Outcome.FAILED:
         return LastBackup(Outcome.FAILED, f"the backup by {name} failed: {asked.message}")
@@ -84,6 +84,10 @@ def _find_obstacle(owner: Owner, spec: TradingSystemSpec, observed: Observed) ->
     return ""
 
 
-def _all_targets(spec: TradingSystemSpec) -> frozenset[str]:
-    stores, volumes = (each.name for each in spec.datastores), (each.name for each in spec.volumes)
-    return frozenset((*stores, *volumes))
+def _known_targets(spec: TradingSystemSpec) -> frozenset[str]:
+    """Return what a name in a set can mean: of a datastore and a volume of one name, neither.
+
+    What the spec has besides was not there to be backed up, whatever its volume holds from before.
+    """
+    stores = frozenset(each.name for each in spec.datastores)
+    return stores ^ frozenset(each.name for each in spec.volumes)

@@ -161,7 +161,7 @@ class RolloutFacts:
     phase: str = ""
     revision: str = ""
     asked: str = ""  # revision of the change itself
-    since: str = ""  # when its phase began
+    since: str = ""  # when its phase, or the wait for a backup in it, began
     progressed_at: str = ""
     ready: int = 0
     baking_since: str = ""
@@ -174,6 +174,7 @@ class AskedBackup:
 
     outcome: str
     message: str = ""
+    targets: frozenset[str] = frozenset()  # that its set holds, as the run said
 
 
 @dataclass(frozen=True)
@@ -184,7 +185,6 @@ class BackupFacts:
     system: str  # that it is of
     asked: Mapping[str, AskedBackup] = field(default_factory=dict)  # by who asked, as a digest
     trouble: str = ""  # why it takes no backups now
-    targets: frozenset[str] = frozenset()  # that it is limited to; empty: it has all
 
 
 @dataclass(frozen=True)

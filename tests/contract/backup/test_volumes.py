@@ -99,9 +99,23 @@ def test_only_the_sets_that_the_rules_want_stay(volume: Path, job: BackupJob) ->
     kept = [job.run("backup", retention={"keepLast": 2}).check().answer for _ in range(3)]
     assert [answer["sets"] for answer in kept] == [1, 2, 2]
     wanted = [answer["set"] for answer in kept[1:]]
+    assert kept[-1]["kept"] == wanted[::-1]
     snapshots = json.loads(job.run_program("restic", "snapshots", "--json"))
     found = {tag for item in snapshots for tag in item["tags"] if tag.startswith("set=")}
     assert found == {f"set={set_id}" for set_id in wanted}
+
+
+def test_a_repository_of_another_system_gives_and_loses_nothing(job: BackupJob) -> None:
+    first = job.run("backup").check().answer["set"]
+    for command in ("drill", "verify"):
+        ended = job.run(command, system="reversal").failed("SetNotFound", 42)
+        assert "latest" in ended.answer["message"]
+    ended = job.run("restore", system="reversal", restore={"set": first}).failed("SetNotFound", 42)
+    assert first in ended.answer["message"]
+    other = job.run("backup", system="reversal", retention={"keepLast": 1}).check().answer
+    assert (other["sets"], other["set"] > first) == (1, True)
+    assert job.run("list", system="reversal").check().answer["sets"] == 1
+    assert job.run("verify").check().answer["set"] == first
 
 
 def test_without_rules_nothing_is_deleted(job: BackupJob) -> None:

@@ -6,12 +6,14 @@ import pytest
 
 from trading_backup.sets import (
     VERIFIED,
+    StoredSnapshot,
     find_unfinished,
     format_set_id,
     group_chains,
     group_sets,
     newest_marked,
     next_set_id,
+    of_system,
     parse_set_id,
     published,
 )
@@ -52,6 +54,17 @@ def test_snapshots_are_grouped_by_set_and_strangers_are_left_alone() -> None:
         ("20261129T030000Z", 1),
         ("20261130T030000Z", 2),
     ]
+
+
+def test_sets_of_another_system_are_left_alone() -> None:
+    def made(day: int, *tags: str) -> StoredSnapshot:
+        return snapshot_of(f"s{day}", NOW, {f"set=202611{day}T030000Z", *tags})
+
+    ours = made(28, "manifest", "system=momentum")
+    theirs = made(29, "manifest", "system=reversal")
+    torn = made(30, "target=db")
+    sets = group_sets([ours, theirs, torn])
+    assert [each.id[:8] for each in of_system(sets, "momentum")] == ["20261128", "20261130"]
 
 
 def test_a_set_without_a_manifest_is_no_backup() -> None:

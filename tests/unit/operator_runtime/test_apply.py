@@ -17,7 +17,7 @@ from trading_operator.kube.cache import Cache, Key
 from trading_operator.kube.capacity import CapacityReader
 from trading_operator.kube.errors import ApiError, NotLeadingError
 from trading_operator.kube.named import NamedReader
-from trading_operator.kube.resources import CONFIG_MAPS
+from trading_operator.kube.resources import CONFIG_MAPS, JOBS
 from trading_operator.kube.transport import Call
 from trading_operator.manifests.compare import differs
 from trading_operator.plan.types import (
@@ -256,6 +256,18 @@ async def test_the_rest_of_a_former_system_goes_if_this_is_the_system_of_today(
     assert caught.value.status == 409
     assert not bench.kube.foreign.known(KEY)
     assert (("DELETE", "configmaps/c") in bench.server.log) == deleted
+
+
+async def test_the_job_of_a_former_owner_is_waited_for(bench: Bench) -> None:
+    former = _manifest("Job", "once")
+    references = [{"kind": "TradingSystem", "name": "one", "uid": "former"}]
+    former["metadata"] = {**former["metadata"], "ownerReferences": references}
+    await bench.kube.transport.send(Call("create", JOBS, "ns", body=former))
+    owner = "/apis/tradingoperator.io/v1alpha1/namespaces/ns/tradingsystems/one"
+    bench.server.objects[owner] = {"metadata": {"uid": OWNER_UID}}
+    with pytest.raises(ApiError, match="not deleted yet"):
+        await bench.apply(_manifest("Job", "once"))
+    assert "DELETE" not in {method for method, _ in bench.server.log}
 
 
 async def test_a_refused_write_is_reported_and_not_sent_again_at_once(bench: Bench) -> None:

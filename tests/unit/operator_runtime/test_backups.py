@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
+import pytest
 from aiohttp import web
 from kubernetes.aio.client import Configuration
 from prometheus_client import generate_latest
@@ -314,6 +315,7 @@ async def test_the_leader_alone_tells_of_backups_in_figures() -> None:
         "conditions": [{"type": "Ready", "status": "True"}],
         "lastSuccess": "2026-01-02T03:00:00Z",
         "missedRuns": 2,
+        "lastMissedRun": "2026-01-02T04:00:00Z",
     }
     runtime.backups.registry.store({**backup_body(), "status": status})
     assert b"backup_missed_runs{" not in generate_latest(runtime.metrics.registry)
@@ -323,9 +325,25 @@ async def test_the_leader_alone_tells_of_backups_in_figures() -> None:
     await runtime.stop()
     assert 'trading_operator_backup_missed_runs{name="nightly",namespace="ns"} 2.0' in text
     assert "trading_operator_backup_last_success_timestamp_seconds{" in text
+    missed = 'backup_last_missed_run_timestamp_seconds{name="nightly",namespace="ns"} 1.7673264e+09'
+    assert missed in text
     assert "trading_operator_backup_rto_seconds{" not in text
     assert "trading_operator_backups 1.0" in text
     assert 'type="ObjectivesMet"' not in text
+
+
+@pytest.mark.parametrize(
+    ("kind", "ended", "first"),
+    [("Full", False, True), ("Full", True, False), ("Drill", False, False), (None, False, False)],
+)
+def test_the_first_backup_of_all_is_known_while_it_runs(
+    kind: str | None, ended: bool, first: bool
+) -> None:
+    status = {
+        "running": [{"kind": kind, "job": "j", "outcome": "Running"}] if kind else [],
+        "lastRun": {"kind": "Full", "job": "k", "outcome": "Failed"} if ended else None,
+    }
+    assert read_backup_facts({**backup_body(), "status": status}).is_first_run is first
 
 
 def test_a_forged_status_is_no_reason_to_fail() -> None:

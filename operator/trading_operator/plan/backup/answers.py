@@ -1,16 +1,21 @@
 """What the program in a Job says, while it runs and at its end: not trusted blindly."""
 
+from datetime import datetime, timedelta
 from typing import Annotated, Any
 
 import orjson
 from pydantic import BeforeValidator, Field, ValidationError
 
-from trading_operator.api.backup_status import LARGEST_COUNT, WORDS_LENGTH
-from trading_operator.api.common import Model
+from trading_operator.api.backup_status import LARGEST_COUNT, WORDS_LENGTH, Outcome
+from trading_operator.api.common import Model, Name
+from trading_operator.plan.backup.case import JobFacts
+from trading_operator.plan.gating import format_time
 from trading_operator.plan.moments import read_moment
 
 _WORD_LENGTH = 128
 _MOST = 64  # facts or warnings that are read
+# Jobs and pods are watched apart: a Job may be known to be over before what its pod said.
+_UNHEARD = timedelta(minutes=1)
 
 
 def _cut(length: int) -> BeforeValidator:
@@ -18,7 +23,8 @@ def _cut(length: int) -> BeforeValidator:
 
 
 def _moment(value: Any) -> str | None:
-    return str(value) if value and read_moment(str(value)) is not None else None
+    moment = read_moment(str(value)) if value else None
+    return None if moment is None or moment.year < 1970 else format_time(moment)
 
 
 def _first(value: Any) -> Any:
@@ -29,6 +35,7 @@ def _whole(value: Any) -> Any:
     return round(value) if isinstance(value, float) else value
 
 
+SetId = Annotated[str, Field(pattern=r"^[0-9]{8}T[0-9]{6}Z$")]
 Word = Annotated[str, _cut(_WORD_LENGTH)]
 Words = Annotated[str, _cut(WORDS_LENGTH)]
 Moment = Annotated[str | None, BeforeValidator(_moment)]
@@ -38,11 +45,17 @@ Count = Annotated[int, BeforeValidator(_whole), Field(ge=0, le=LARGEST_COUNT)]
 class Compared(Model):
     """One fact of restored data beside what was noted of it."""
 
-    target: Annotated[str, _cut(27)]
+    target: Name
     fact: Word
     expected: Word
     found: Word
     equal: bool
+
+
+class _Target(Model):
+    """What a run says of one target; more than its name is for people."""
+
+    name: Word
 
 
 class Answer(Model):
@@ -51,13 +64,14 @@ class Answer(Model):
     outcome: Word
     reason: Word = ""
     message: Words = ""
-    set: Annotated[str, Field(pattern=r"^[0-9]{8}T[0-9]{6}Z$")] | None = None
+    set: SetId | None = None
     mode: Word | None = None
-    ended_at: Moment = None
     data_as_of: Moment = None
     bytes: Count | None = None
     added_bytes: Count | None = None
     sets: Count | None = None
+    kept: Annotated[tuple[SetId, ...], BeforeValidator(_first)] | None = None  # the newest sets
+    targets: Annotated[tuple[_Target, ...], BeforeValidator(_first)] = ()  # that the set holds
     rto_seconds: Count | None = None
     compared: Count = 0
     comparison: Annotated[tuple[Compared, ...], BeforeValidator(_first)] = ()
@@ -99,3 +113,11 @@ def read_answer(words: str) -> Answer | None:
         return Answer.model_validate(orjson.loads(words))
     except (orjson.JSONDecodeError, ValidationError):
         return None
+
+
+def is_ending(job: JobFacts, now: datetime) -> bool:
+    """Tell whether what a Job that has gone well says of itself may still be on its way."""
+    ended = read_moment(job.ended_at)
+    if job.outcome != Outcome.SUCCEEDED or job.words or ended is None:
+        return False
+    return now - ended < _UNHEARD

@@ -36,7 +36,6 @@ class JobFacts:
     name: str
     run: str  # what it does: a RunKind
     request: str = ""  # who asked for it once, as a digest
-    scheduled_at: str = ""
     created_at: str = ""
     started_at: str = ""
     ended_at: str = ""

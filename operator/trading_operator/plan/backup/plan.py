@@ -14,6 +14,7 @@ from trading_operator.api.reasons import (
 from trading_operator.manifests import cron_job
 from trading_operator.manifests.config_map import build_config_map
 from trading_operator.manifests.metadata import Manifest, build_labels_within
+from trading_operator.plan.backup.answers import is_ending
 from trading_operator.plan.backup.case import Case, Source
 from trading_operator.plan.backup.job_file import build_job_files
 from trading_operator.plan.backup.jobs import (
@@ -30,6 +31,7 @@ from trading_operator.plan.backup.outlook import Outlook, look_ahead
 from trading_operator.plan.backup.pods import Work
 from trading_operator.plan.backup.record import Record, take_record
 from trading_operator.plan.backup.repository import find_repository_block, plan_repository
+from trading_operator.plan.backup.requests import standing_requests
 from trading_operator.plan.backup.targets import Targets, plan_targets
 from trading_operator.plan.prune import is_controlled
 from trading_operator.plan.rollout.clock import soonest
@@ -38,7 +40,7 @@ from trading_operator.plan.types import Block, Plan, Ref, SecretRequest, ref_of
 
 _CONFIG_MAP = "ConfigMap"
 _PRUNABLE = frozenset({cron_job.KIND, "NetworkPolicy", _CONFIG_MAP})
-# What a datastore's turn makes is not watched on behalf of Backups.
+# What a datastore's turn makes is not watched on behalf of Backups, and no event ends a wait.
 _LOOK_AGAIN = timedelta(seconds=10)
 
 
@@ -67,7 +69,7 @@ class _Draft:
 def plan_backup(case: Case, now: datetime) -> BackupPlan:
     """Return what should be there now; raises InvalidSpecError when the spec makes no sense."""
     schedules = read_schedules(case.spec)
-    record = take_record(case.before, case.jobs)
+    record = take_record(case.before, case.jobs, now, standing_requests(case))
     draft = _draft(case, schedules)
     outlook = look_ahead(case, schedules, _cron_jobs(case, draft), now)
     standing = judge_objectives(case.spec.objectives, record, outlook.since, now)
@@ -79,6 +81,7 @@ def plan_backup(case: Case, now: datetime) -> BackupPlan:
         requeue_after=soonest(
             outlook.look_again,
             standing.breaks_in,
+            _LOOK_AGAIN if any(is_ending(job, now) for job in case.jobs) else None,
             draft.block.requeue_after if draft.block is not None else None,
         ),
     )

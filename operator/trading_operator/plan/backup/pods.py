@@ -167,4 +167,5 @@ def _build_throwaway(work: Work, target: StoreTarget) -> Sidecar:
             _build_room(work.case.spec.scratch, f"drill-{target.name}", folder),
             build_scratch_mount(f"run-{target.name}", contract.run_path, memory=True),
         ),
+        secret_files=(target.password,),
     )

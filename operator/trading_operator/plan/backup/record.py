@@ -4,15 +4,16 @@ Jobs go after a while, so everything that they said is taken over once; taking i
 nothing.
 """
 
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
-from datetime import timedelta
+from collections.abc import Iterable, Iterator, Set
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
 
 from trading_operator.api import reasons
 from trading_operator.api.backup_status import (
     MAX_COMPARISONS,
     MAX_REQUESTS,
     MAX_SETS,
+    MAX_TARGETS,
     WORDS_LENGTH,
     BackupSet,
     BackupStatus,
@@ -23,9 +24,8 @@ from trading_operator.api.backup_status import (
     RunKind,
     VerifiedRestore,
 )
-from trading_operator.plan.backup.answers import Answer, read_answer
+from trading_operator.plan.backup.answers import Answer, is_ending, read_answer
 from trading_operator.plan.backup.case import JobFacts
-from trading_operator.plan.backup.requests import ONCE
 from trading_operator.plan.moments import read_moment
 
 _WARNINGS = 8
@@ -72,23 +72,42 @@ class _Ended:
         return self.run.outcome is Outcome.SUCCEEDED
 
 
-def take_record(before: BackupStatus, jobs: Iterable[JobFacts]) -> Record:
-    """Return what is known of the runs by now."""
-    known = [job for job in jobs if job.run in _RUNS]
+def take_record(
+    before: BackupStatus, jobs: Iterable[JobFacts], now: datetime, standing: Set[str] = frozenset()
+) -> Record:
+    """Return what is known of the runs by now; `standing` are requests that are never forgotten."""
+    ours = (job for job in jobs if job.run in _RUNS and not _is_settled(before, job))
+    known = [_as_running(job) if is_ending(job, now) else job for job in ours]
     ended = sorted(map(_end, (job for job in known if job.is_over)), key=_by_end)
     backups = [each for each in ended if each.run.kind is not RunKind.DRILL]
     drills = [each for each in ended if each.run.kind is RunKind.DRILL]
-    newest = _newest_count(before, backups)
+    newest, last_drill = _newest_count(before, backups), _later(before.last_drill, drills)
     return Record(
         running=tuple(_build_run(job, None) for job in known if not job.is_over),
         last_run=_later(before.last_run, backups),
-        last_drill=_later(before.last_drill, drills),
-        last_sets=tuple(_merge_sets(before.last_sets, backups))[: _most_sets(newest)],
+        last_drill=last_drill,
+        last_sets=tuple(_merge_sets(before, backups))[: _most_sets(newest)],
         sets=newest,
         verified=_verified(before, drills),
-        differing=_differing(before, drills),
-        requests=tuple(_merge_requests(before.requests, known)),
+        differing=_differing(before, last_drill, drills),
+        requests=tuple(_merge_requests(before.requests, known, standing)),
     )
+
+
+def _is_settled(before: BackupStatus, job: JobFacts) -> bool:
+    """Tell whether a Job says nothing any more, and what it said is remembered.
+
+    A Job stays for days, but its pod goes with a node that is drained.
+    """
+    if not job.is_over or read_answer(job.words) is not None:
+        return False
+    runs = {(each.job, each.ended_at) for each in (before.last_run, before.last_drill) if each}
+    asked = {each.job for each in before.requests if each.outcome is not Outcome.RUNNING}
+    return (job.name, job.ended_at) in runs or job.name in asked
+
+
+def _as_running(job: JobFacts) -> JobFacts:
+    return replace(job, outcome=Outcome.RUNNING.value, ended_at="")
 
 
 def _end(job: JobFacts) -> _Ended:
@@ -150,11 +169,19 @@ def _most_sets(count: int | None) -> int:
     return MAX_SETS if count is None else min(MAX_SETS, count)
 
 
-def _merge_sets(before: Iterable[BackupSet], backups: Iterable[_Ended]) -> list[BackupSet]:
-    sets = {each.id: each for each in before}
+def _merge_sets(before: BackupStatus, backups: Iterable[_Ended]) -> list[BackupSet]:
+    """Return the sets that runs made and no later run deleted."""
+    sets = {each.id: each for each in before.last_sets}
+    # What older runs made was taken over, and may have been deleted since.
+    known = (before.last_run.ended_at if before.last_run is not None else None) or ""
     for each in backups:
-        if each.went_well and each.answer is not None and each.answer.set is not None:
-            sets[each.answer.set] = _build_set(each, each.answer, each.answer.set)
+        answer = each.answer
+        if not each.went_well or answer is None or answer.set is None or _by_end(each) < known:
+            continue
+        sets[answer.set] = _build_set(each, answer, answer.set)
+        if answer.kept:
+            last, kept = max(answer.kept), answer.kept
+            sets = {name: told for name, told in sets.items() if name in kept or name > last}
     return sorted(sets.values(), key=lambda each: each.id, reverse=True)
 
 
@@ -192,10 +219,12 @@ def _verified(before: BackupStatus, drills: list[_Ended]) -> VerifiedRestore | N
     )
 
 
-def _differing(before: BackupStatus, drills: list[_Ended]) -> tuple[Comparison, ...]:
-    if not drills:
+def _differing(
+    before: BackupStatus, last: Run | None, drills: list[_Ended]
+) -> tuple[Comparison, ...]:
+    newest = next((each for each in drills if each.run == last), None)
+    if newest is None:
         return tuple(before.last_comparison)
-    newest = drills[-1]
     if newest.went_well or newest.answer is None:
         return ()
     return tuple(each for each in _comparisons(newest.answer) if not each.equal)
@@ -206,26 +235,30 @@ def _comparisons(answer: Answer) -> Iterator[Comparison]:
         yield Comparison.model_validate(each.model_dump())
 
 
-def _merge_requests(before: Iterable[Request], jobs: Iterable[JobFacts]) -> list[Request]:
-    """Return the requests, newest first; the one of a Backup without a schedule is never lost."""
+def _merge_requests(
+    before: Iterable[Request], jobs: Iterable[JobFacts], standing: Set[str]
+) -> list[Request]:
+    """Return the requests, newest first; the ones that still stand are never lost."""
     found = {each.id: each for each in before}
     for job in sorted(jobs, key=lambda each: each.created_at):
-        if job.request:
-            found.pop(job.request, None)
+        if job.request in found:
+            found[job.request] = _build_request(job)
+        elif job.request:
             found = {job.request: _build_request(job), **found}
-    kept = list(found.values())[:MAX_REQUESTS]
-    once = found.get(ONCE)
-    return kept if once is None or once in kept else [*kept[:-1], once]
+    kept = sorted(found, key=lambda each: each not in standing)[:MAX_REQUESTS]
+    return [each for each in found.values() if each.id in kept]
 
 
 def _build_request(job: JobFacts) -> Request:
     answer = read_answer(job.words) if job.is_over else None
     run = _build_run(job, answer)
-    went_well = run.outcome is Outcome.SUCCEEDED
+    made = answer if run.outcome is Outcome.SUCCEEDED else None
+    held = dict.fromkeys(each.name for each in made.targets) if made is not None else {}
     return Request(
         id=job.request,
         job=job.name,
         outcome=run.outcome,
-        set=answer.set if answer is not None and went_well else None,
+        set=made.set if made is not None else None,
+        targets=list(held)[:MAX_TARGETS],
         message=run.message,
     )

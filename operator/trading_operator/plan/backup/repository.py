@@ -18,6 +18,7 @@ from trading_operator.api.reasons import (
 )
 from trading_operator.engines.base import SecretRequest
 from trading_operator.manifests.metadata import (
+    BACKUP_OF_ANNOTATION,
     MADE_FOR_ANNOTATION,
     SIZE_ANNOTATION,
     Manifest,
@@ -94,6 +95,7 @@ def find_repository_block(case: Case) -> Block | None:
     """Return why a person must act before the repository can be used."""
     found = (
         _find_missing_class(case),
+        _find_other_system(case),
         _find_lost_password(case),
         _find_foreign_password(case),
         _find_missing_secret(case),
@@ -154,17 +156,24 @@ def _plan_claim(case: Case) -> Manifest | None:
     if volume is None or volume.size is None:
         return None
     live = _live_claim(case)
-    annotations = {SIZE_ANNOTATION: canonical_quantity(volume.size)}
+    annotations = {
+        SIZE_ANNOTATION: canonical_quantity(volume.size),
+        BACKUP_OF_ANNOTATION: case.spec.system,
+    }
     if live is None:
         annotations[MADE_FOR_ANNOTATION] = case.owner.uid
         spec = build_claim_spec(Claim(volume.size, "ReadWriteOnce", volume.storage_class_name))
     else:
-        made_for = (live["metadata"].get("annotations") or {}).get(MADE_FOR_ANNOTATION)
+        made_for = _annotation(live, MADE_FOR_ANNOTATION)
         annotations |= {} if made_for is None else {MADE_FOR_ANNOTATION: made_for}
         spec = keep_claim_spec(live, _larger(live, volume.size))
     labels = build_own_selector(case.owner)
     metadata = ClaimMetadata(claim_name(case.owner), labels, annotations, owned=False)
     return build_volume_claim(case.owner, metadata, spec)
+
+
+def _annotation(live: Manifest, name: str) -> str | None:
+    return (live["metadata"].get("annotations") or {}).get(name)
 
 
 def _larger(live: Manifest, wanted: str) -> str:
@@ -192,13 +201,28 @@ def _generates_password(case: Case) -> bool:
     return own and case.spec.encryption.password_secret_ref is None
 
 
+def _find_other_system(case: Case) -> Block | None:
+    """Refuse the volume of a former Backup of this name that was of another system."""
+    claim, volume = _live_claim(case), case.spec.destination.volume
+    own = volume is not None and volume.size is not None
+    system = _annotation(claim, BACKUP_OF_ANNOTATION) if claim is not None and own else None
+    if system in (None, case.spec.system):
+        return None
+    return Block(
+        NAME_CONFLICT,
+        f"destination: {CLAIM_KIND} {claim_name(case.owner)} holds backups of {system}; make a "
+        f"Backup of another name for {case.spec.system}, or delete the claim with all of them",
+        _LOOK_AGAIN,
+    )
+
+
 def _find_lost_password(case: Case) -> Block | None:
     """Refuse a new password for a repository that may hold backups: it would not open them."""
     claim = _live_claim(case)
     name = password_file(case.owner, case.spec).secret
     if claim is None or not _generates_password(case) or name in case.observed.secrets:
         return None
-    made_for = (claim["metadata"].get("annotations") or {}).get(MADE_FOR_ANNOTATION)
+    made_for = _annotation(claim, MADE_FOR_ANNOTATION)
     before = case.before
     if made_for == case.owner.uid and not (case.jobs or before.last_run or before.last_sets):
         return None  # the operator ended between the claim and its Secret

@@ -35,10 +35,18 @@ def command_request(value: str) -> str:
     return digest_of(["command", value])
 
 
+def standing_requests(case: Case) -> frozenset[str]:
+    """Return who still asks: forgotten, each would be taken for a new one."""
+    return frozenset((*case.asked, *_own_requests(case), ONCE))
+
+
 def _requests(case: Case) -> Iterator[str]:
     yield from case.asked
-    if case.restored_by:
-        return  # what is there now is half of this and half of that
+    if not case.restored_by:  # else what is there now is half of this and half of that
+        yield from _own_requests(case)
+
+
+def _own_requests(case: Case) -> Iterator[str]:
     if case.spec.schedule is None and not case.spec.suspend:
         yield ONCE
     command = case.owner.commands.get(RUN_NOW, "")

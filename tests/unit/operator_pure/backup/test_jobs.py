@@ -164,6 +164,23 @@ def test_a_drill_restores_into_servers_of_its_own_pod() -> None:
     assert database["startFile"] == "/drill/db/.start"
 
 
+def test_a_throw_away_server_sees_no_password_but_its_own() -> None:
+    pod = pod_of(planned(case_of(**SCHEDULED)).plan, "nightly-drill")
+    projected = {v["name"]: v["projected"] for v in pod["volumes"] if "projected" in v}
+    seen = {
+        container["name"]: {
+            (mount["mountPath"], item["path"])
+            for mount in container["volumeMounts"]
+            for source in projected.get(mount["name"], {"sources": ()})["sources"]
+            for item in source["secret"]["items"]
+        }
+        for container in (*pod["initContainers"], *pod["containers"])
+    }
+    assert seen["server-db"] == {("/run/secrets", "db/password")}
+    assert seen["server-cache"] == {("/run/secrets", "cache/password")}
+    assert ("/run/secrets", "repository/password") in seen["main"]
+
+
 def test_a_drill_mounts_no_volume_of_the_system() -> None:
     pod = pod_of(planned(case_of(**SCHEDULED)).plan, "nightly-drill")
     claims = [

@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from trading_operator.plan.backup.case import Case
-from unit.operator_pure.backup.cases import case_of, planned, ref, remembering, settled
+from unit.operator_pure.backup.cases import case_of, ended_job, planned, ref, remembering, settled
 from unit.operator_pure.systems import NOW, later
 
 SCHEDULE = {"full": "0 3 * * *", "incremental": "0 * * * *", "startingDeadline": "30m"}
@@ -112,3 +112,10 @@ def test_a_backup_that_never_came_breaks_its_objective_in_time() -> None:
     assert planned(case, later(599)).standing.breaches == ()
     (breach,) = planned(case, later(601)).standing.breaches
     assert breach.reason == "NoBackupYet"
+
+
+def test_a_job_that_has_said_nothing_yet_is_looked_at_again_though_nothing_else_comes() -> None:
+    silent = ended_job(words="", at=NOW.isoformat())
+    assert planned(replace(case_of(), jobs=(silent,))).plan.requeue_after == timedelta(seconds=10)
+    told = replace(silent, words="{}")
+    assert planned(replace(case_of(), jobs=(told,))).plan.requeue_after is None

@@ -68,6 +68,18 @@ def test_the_volume_grows_and_never_shrinks() -> None:
     assert asked("10Gi") == "20Gi"
 
 
+def test_the_volume_is_of_one_system() -> None:
+    case = settled(case_of())
+    assert block_of(case) == ""
+    other = replace(case, spec=case.spec.model_copy(update={"system": "reversal"}))
+    block = planned(other).block
+    assert block is not None
+    assert (block.reason, "holds backups of momentum" in block.message) == ("NameConflict", True)
+    assert objects_of(planned(other).plan, "PersistentVolumeClaim") == {}
+    in_a_bucket = case_of(destination=S3, encryption=PASSWORD, system="reversal")
+    assert block_of(replace(other, spec=in_a_bucket.spec)) == ""
+
+
 def test_a_claim_of_yours_is_used_as_it_is() -> None:
     case = case_of(destination={"volume": {"claimName": "mine"}}, encryption=PASSWORD)
     plan = planned(case).plan

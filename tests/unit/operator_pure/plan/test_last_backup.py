@@ -6,10 +6,11 @@ from typing import Any
 import pytest
 
 from trading_operator.api.trading_system import TradingSystemSpec
+from trading_operator.controllers.parse import parse_backup_facts
 from trading_operator.observe.deletion import (
     asks_for_last_backup,
     deletion_status,
-    last_backup_event,
+    last_backup_events,
 )
 from trading_operator.plan.backup.requests import end_request
 from trading_operator.plan.deletion import (
@@ -53,7 +54,8 @@ CLAIMS = {"data-momentum-db-0", "momentum-models"}
 
 def facts(outcome: str = "", message: str = "", **more: Any) -> BackupFacts:
     """Return the Backup, and how far it is with what the system asked for."""
-    asked = {end_request(OWNER.uid): AskedBackup(outcome, message)} if outcome else {}
+    held = frozenset(more.pop("holds", {"db", "models"}))
+    asked = {end_request(OWNER.uid): AskedBackup(outcome, message, held)} if outcome else {}
     return BackupFacts("nightly", more.pop("system", OWNER.name), asked, **more)
 
 
@@ -117,11 +119,33 @@ def test_services_stop_then_the_backup_is_asked_for_and_then_all_goes(world: Wor
 
 
 def test_what_the_backup_does_not_hold_stays(world: World) -> None:
-    some = facts("Succeeded", targets=frozenset({"db"}))
+    some = facts("Succeeded", holds={"db", "gone"})
     assert going(ends(world, some).plan) == {"data-momentum-db-0"}
-    event = last_backup_event(last(world.observe(backup=some)))
-    assert event is not None
+    (event,) = last_backup_events(last(world.observe(backup=some)))
     assert event.message.endswith("the volumes that it holds go: db")
+    assert going(ends(world, facts("Succeeded", holds=())).plan) == set()
+
+
+def test_the_backup_says_itself_what_it_holds(world: World) -> None:
+    # The spec of the Backup, and of the system, may have become another one since.
+    request = {"id": end_request(OWNER.uid), "job": "j", "outcome": "Succeeded"}
+    body = {
+        "metadata": {"name": "nightly"},
+        "spec": {"system": OWNER.name, "targets": [{"name": "db"}, {"name": "models"}]},
+        "status": {"requests": [{**request, "targets": ["models"]}]},
+    }
+    assert going(ends(world, parse_backup_facts(body)).plan) == {"momentum-models"}
+    body["status"] = {"requests": [request]}
+    assert going(ends(world, parse_backup_facts(body)).plan) == set()
+
+
+def test_a_name_that_may_mean_two_volumes_takes_neither() -> None:
+    spec = make_spec(
+        datastores=[datastore()], volumes=[{"name": "db", "size": "1Gi"}], deletion=SNAPSHOT
+    )
+    made = World()
+    made.settle(spec)
+    assert going(ends(made, facts("Succeeded", holds={"db"}), spec).plan) == set()
 
 
 @pytest.mark.parametrize(
@@ -142,8 +166,7 @@ def test_whatever_goes_wrong_keeps_the_volumes_and_holds_nothing_up(
     ending = plan_ending(OWNER, SPEC, seen, OPERAND, found)
     assert ending.blocks["db"].message == "stops after app"
     assert going(ending.plan) == set()
-    event = last_backup_event(found)
-    assert event is not None
+    (event,) = last_backup_events(found)
     assert event.reason == "LastBackupNotTaken"
 
 
@@ -181,4 +204,4 @@ def test_the_other_policies_ask_for_none() -> None:
     for policy in ("Retain", "Delete"):
         spec = make_spec(datastores=[datastore()], deletion={"volumes": policy})
         assert find_last_backup(OWNER, spec, Observed(), NOW, NOW) is None
-    assert last_backup_event(None) is None
+    assert last_backup_events(None) == ()

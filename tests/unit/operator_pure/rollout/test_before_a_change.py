@@ -220,6 +220,21 @@ def test_a_backup_for_another_change_or_of_another_time_lets_nothing_go(settled:
     assert settled.images()["feed"] == "feed:1"
 
 
+def test_a_backup_from_before_something_else_held_the_change_lets_nothing_go(
+    settled: Desk,
+) -> None:
+    spec = desk("2", rollout={"backupBefore": "nightly"})
+    settled.run(spec)
+    old = _backup(settled, "Succeeded")
+    settled.commands = {"dry-run": "yes"}
+    settled.run(spec, backup=old)
+    settled.commands = {}
+    settled.run(spec, backup=old)
+    assert settled.images()["feed"] == "feed:1"
+    settled.run(spec, backup=_backup(settled, "Succeeded"))
+    assert settled.images()["feed"] == "feed:2"
+
+
 def test_a_backup_that_takes_none_says_why_the_change_waits(settled: Desk) -> None:
     spec = desk("2", rollout={"backupBefore": "nightly"})
     idle = BackupFacts("nightly", OWNER.name, trouble="there is no Secret vault")
