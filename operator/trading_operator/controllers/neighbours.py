@@ -33,15 +33,15 @@ class Neighbours:
     def find_restore(self, system: Key) -> RestoreFacts | None:
         """Return what is restored now into a system, all of it as one."""
         holding = [
-            (key, known.facts)
+            (key, known)
             for key in sorted(self._restores_of.sources(system))
             if (known := self._look_at(key)) is not None and _holds(known.facts)
         ]
         if not holding:
             return None
-        first = min(holding, key=lambda each: each[1].phase not in HOLDING)
-        targets = (frozenset(facts.targets) for _, facts in holding)
-        return RestoreFacts(first[0].name, frozenset().union(*targets))
+        key, first = min(holding, key=lambda each: each[1].facts.phase not in HOLDING)
+        targets = (frozenset(known.facts.targets) for _, known in holding)
+        return RestoreFacts(key.name, frozenset().union(*targets), first.uid)
 
     def find_rival(self, restore: Key, system: Key) -> str:
         """Return another Restore of a system that goes first, "" for none."""

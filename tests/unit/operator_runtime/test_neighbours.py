@@ -69,7 +69,7 @@ def _found(runtime: Runtime) -> RestoreFacts | None:
 @pytest.mark.parametrize("phase", ["Stopping", "Saving", "Restoring"])
 def test_a_restore_holds_its_system_from_the_stop_to_the_end(runtime: Runtime, phase: str) -> None:
     runtime.restores.registry.store(restore_body(phase=phase))
-    assert _found(runtime) == RestoreFacts("back", frozenset({"db"}))
+    assert _found(runtime) == RestoreFacts("back", frozenset({"db"}), "uid-back")
     runtime.restores.registry.store(restore_body(phase="Succeeded", version=2))
     assert _found(runtime) is None
 
@@ -92,7 +92,7 @@ def test_one_that_failed_half_way_holds_its_system_until_it_is_deleted(runtime: 
 def test_another_try_names_itself_and_holds_what_both_have_touched(runtime: Runtime) -> None:
     runtime.restores.registry.store(restore_body("a", "Failed", job="a-restore"))
     runtime.restores.registry.store(restore_body("b", targets=["models"]))
-    assert _found(runtime) == RestoreFacts("b", frozenset({"db", "models"}))
+    assert _found(runtime) == RestoreFacts("b", frozenset({"db", "models"}), "uid-b")
 
 
 def test_each_step_of_a_restore_wakes_its_system_and_all_backups_of_it(runtime: Runtime) -> None:
