@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any
 
+from trading_operator.api.backup_parts import Hooks
 from trading_operator.api.backup_status import Outcome, RunKind
 from trading_operator.api.common import parse_duration
 from trading_operator.api.restore import HOLDING, LATEST, OVER, RestorePhase
@@ -76,10 +77,18 @@ def plan_restore(case: RestoreCase) -> RestorePlan:
         message = "" if block is None else block.message
         return RestorePlan(plan, RestorePhase.PENDING, message, block)
     targets = restored_targets(case, backup, backup.source)
-    return _advance(case, backup, backup.source, targets)
+    # What cannot be built is told before anything is stopped for it.
+    objects = tuple(map(seal, _build_objects(case, backup, backup.source, targets)))
+    return _advance(case, backup, backup.source, targets, objects)
 
 
-def _advance(case: RestoreCase, backup: Case, source: Source, targets: Targets) -> RestorePlan:
+def _advance(
+    case: RestoreCase,
+    backup: Case,
+    source: Source,
+    targets: Targets,
+    objects: tuple[Manifest, ...],
+) -> RestorePlan:
     plan = Plan(generation=case.owner.generation, requeue_after=_LOOK_AGAIN)
     wanted = chosen_set(case, backup)
     known = "" if wanted == LATEST else wanted
@@ -93,7 +102,6 @@ def _advance(case: RestoreCase, backup: Case, source: Source, targets: Targets) 
         return replace(step, message="what uses it stops")
     if needs_safety(case) and (case.saved is None or case.saved.outcome != Outcome.SUCCEEDED):
         return replace(step, **_save(case.spec.backup, case.saved))
-    objects = tuple(map(seal, _build_objects(case, backup, source, targets)))
     return replace(step, plan=replace(plan, objects=objects), phase=RestorePhase.RESTORING)
 
 
@@ -172,7 +180,9 @@ def _build_objects(
     files = build_restore_file(backup, targets, repository, wanted)
     labels = build_labels_within(source.owner.name, case.owner)
     config = build_config_map(case.owner, "job", files, labels)
-    own = replace(backup, owner=case.owner)
+    # A restore asks no service.
+    silent = backup.spec.model_copy(update={"hooks": Hooks()})
+    own = replace(backup, owner=case.owner, spec=silent)
     work = Work(own, source, targets, repository, config["metadata"]["name"])
     yield config
     yield from plan_job_network(work)

@@ -23,6 +23,9 @@ from trading_operator.plan.types import Applied, AskedBackup, Observed
 from unit.operator_pure.backup.cases import (
     DAILY,
     OPERAND,
+    PASSWORD,
+    S3,
+    backup_spec,
     case_of,
     ended_job,
     objects_of,
@@ -206,6 +209,21 @@ def test_a_spec_that_makes_no_sense_any_more_lets_go_of_what_has_not_begun() -> 
     assert invalid_restore_status(RESTORE, error, None, NOW)["phase"] == "Pending"
     begun = {"phase": "Restoring", "job": "back-restore"}
     assert invalid_restore_status(RESTORE, error, begun, NOW)["phase"] == "Restoring"
+
+
+def test_what_cannot_be_restored_at_all_stops_nobody() -> None:
+    store = {"s3": {**S3["s3"], "egress": [{"cidr": "10.0.0.0/33", "ports": [443]}]}}
+    backup = case_of(destination=store, encryption=PASSWORD)
+    with pytest.raises(InvalidSpecError, match=r"egress\[0\]"):
+        plan_restore(case(backup, set="20260102T030000Z"))
+
+
+def test_a_hook_whose_service_is_gone_holds_no_restore_up() -> None:
+    hooks = {"before": [{"name": "flush", "service": "gone", "path": "/flush"}]}
+    backup = remembering(settled(case_of()), **SETS)
+    spec = backup_spec(hooks=hooks)
+    made = plan_restore(replace(case(replace(backup, spec=spec)), before=STOPPING))
+    assert made.phase == "Restoring"
 
 
 def test_a_job_that_is_gone_is_not_made_again() -> None:
