@@ -117,7 +117,7 @@ def _draft_all(
     objects = (
         *(() if repository.claim is None else (repository.claim,)),
         config,
-        *plan_job_network(work),
+        *plan_job_network(work, "jobs"),
         *plan_cron_jobs(work, schedules, rests=asleep or bool(case.restored_by)),
         *(() if asleep else plan_asked_jobs(work)),
     )

@@ -185,7 +185,7 @@ def _build_objects(
     own = replace(backup, owner=case.owner, spec=silent)
     work = Work(own, source, targets, repository, config["metadata"]["name"])
     yield config
-    yield from plan_job_network(work)
+    yield from plan_job_network(work, "restore-job")
     limits = Limits(whole_seconds(parse_duration(spec.deadline)), _RETRIES)
     job = build_job_spec(build_run_template(work, RunKind.RESTORE), limits)
     name, marks = child_name(case.owner, "restore"), run_labels(work, RunKind.RESTORE)

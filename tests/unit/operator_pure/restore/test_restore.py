@@ -29,6 +29,7 @@ from unit.operator_pure.backup.cases import (
     case_of,
     ended_job,
     objects_of,
+    planned,
     remembering,
     settled,
     source_of,
@@ -224,6 +225,16 @@ def test_a_hook_whose_service_is_gone_holds_no_restore_up() -> None:
     spec = backup_spec(hooks=hooks)
     made = plan_restore(replace(case(replace(backup, spec=spec)), before=STOPPING))
     assert made.phase == "Restoring"
+
+
+def test_a_restore_with_the_name_of_its_backup_takes_no_object_of_it() -> None:
+    of = case_of(schedule=DAILY)
+    backups = {(each["kind"], each["metadata"]["name"]) for each in planned(of).plan.objects}
+    told = replace(case(), before=STOPPING)
+    made = plan_restore(replace(told, owner=replace(RESTORE, name=of.owner.name))).plan.objects
+    names = {(each["kind"], each["metadata"]["name"]) for each in made}
+    assert {kind for kind, _ in names} >= {"NetworkPolicy", "ConfigMap", "Job"}
+    assert not names & backups
 
 
 def test_a_job_that_is_gone_is_not_made_again() -> None:
