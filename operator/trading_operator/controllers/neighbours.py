@@ -97,7 +97,7 @@ class Neighbours:
         for key in sorted(self._restores_by.sources(backup)):
             known = self._look_at(key)
             if known is not None and known.facts.phase == RestorePhase.SAVING:
-                yield restore_request(known.uid)
+                yield restore_request(known.uid, known.facts.held_since)
 
     def _last_requests(self, backup: Key) -> Iterator[str]:
         system = self._backups_of.target(backup)

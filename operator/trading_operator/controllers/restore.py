@@ -49,7 +49,7 @@ async def reconcile_restore(
         observed=read_children(kube, owner),
         operand=operand,
         backup=found,
-        saved=asked.get(restore_request(owner.uid)),
+        saved=asked.get(restore_request(owner.uid, before.held_since or "")),
         system=SystemState() if system is None else _read_system(kube, neighbours, system),
         jobs=jobs,
         progress=await kube.progress.read(address),

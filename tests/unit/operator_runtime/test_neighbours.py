@@ -132,8 +132,10 @@ def test_of_two_restores_one_goes_first_and_what_has_begun_before_all(runtime: R
 def test_a_backup_is_asked_only_once_what_uses_the_data_has_stopped(runtime: Runtime) -> None:
     runtime.restores.registry.store(restore_body())
     assert runtime.neighbours.asked_of(BACKUP) == ()
-    runtime.restores.registry.store(restore_body(phase="Saving", version=2))
-    assert runtime.neighbours.asked_of(BACKUP) == (restore_request("uid-back"),)
+    since = "2026-01-02T03:04:05Z"
+    saving = restore_body(phase="Saving", version=2, heldSince=since)
+    runtime.restores.registry.store(saving)
+    assert runtime.neighbours.asked_of(BACKUP) == (restore_request("uid-back", since),)
 
 
 def test_runs_of_other_backups_are_waited_for_and_drills_are_not(runtime: Runtime) -> None:

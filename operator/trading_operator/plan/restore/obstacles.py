@@ -26,6 +26,8 @@ from trading_operator.plan.restore.case import RestoreCase
 from trading_operator.plan.types import Block
 
 _LOOK_AGAIN = timedelta(seconds=15)
+# Of these nothing is lost while all stays stopped; another Restore of the system must not find two.
+PASSING = frozenset({SYSTEM_NOT_READY, WAITING_FOR_TARGET})
 # While a change is on its way nobody stops and starts what it has changed.
 _SETTLED = frozenset(
     {RolloutPhase.PROVEN.value, RolloutPhase.ROLLED_BACK.value, RolloutPhase.HELD.value}

@@ -27,6 +27,7 @@ from trading_operator.plan.backup.targets import Targets
 from trading_operator.plan.readiness import may_run
 from trading_operator.plan.restore.case import RestoreCase
 from trading_operator.plan.restore.obstacles import (
+    PASSING,
     chosen_set,
     find_obstacle,
     needs_safety,
@@ -71,15 +72,25 @@ def plan_restore(case: RestoreCase) -> RestorePlan:
         gone = _resume(case, Plan(generation=generation))
         return _fail(case, gone, "its Job is gone: nobody knows how far it came")
     block = find_obstacle(case)
+    if block is not None:
+        return _wait(case, block)
     backup = case.backup
-    if block is not None or backup is None or backup.source is None:
-        plan = Plan(generation=generation, requeue_after=block.requeue_after if block else None)
-        message = "" if block is None else block.message
-        return RestorePlan(plan, RestorePhase.PENDING, message, block)
-    targets = restored_targets(case, backup, backup.source)
+    source = None if backup is None else backup.source
+    assert backup is not None, "find_obstacle tells what is missing"
+    assert source is not None, "find_obstacle tells what is missing"
+    targets = restored_targets(case, backup, source)
     # What cannot be built is told before anything is stopped for it.
-    objects = tuple(map(seal, _build_objects(case, backup, backup.source, targets)))
-    return _advance(case, backup, backup.source, targets, objects)
+    objects = tuple(map(seal, _build_objects(case, backup, source, targets)))
+    return _advance(case, backup, source, targets, objects)
+
+
+def _wait(case: RestoreCase, block: Block) -> RestorePlan:
+    """Wait for what must come first; what passes by itself starts nobody who was stopped."""
+    plan = Plan(generation=case.owner.generation, requeue_after=block.requeue_after)
+    if case.before.phase in HOLDING and block.reason in PASSING:
+        targets = tuple(case.before.targets)
+        return RestorePlan(plan, case.before.phase, block.message, block, targets)
+    return RestorePlan(plan, RestorePhase.PENDING, block.message, block)
 
 
 def _advance(
@@ -123,7 +134,8 @@ def _active_users(case: RestoreCase, source: Source, targets: frozenset[str]) ->
 
 def _active_runs(case: RestoreCase, backup: Case) -> Iterator[str]:
     """Yield the runs that would back up what is half restored, and who could begin one."""
-    own, drill = restore_request(case.owner.uid), cron_job_ref(backup, RunKind.DRILL)
+    own = restore_request(case.owner.uid, case.before.held_since or "")
+    drill = cron_job_ref(backup, RunKind.DRILL)
     for ref, live in backup.observed.children.items():
         if ref.kind == cron_job.KIND and ref != drill and not live["spec"].get("suspend"):
             yield f"CronJob {ref.name}"

@@ -2,13 +2,14 @@
 
 import json
 from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 
 import pytest
 
 from trading_backup.job import Job
 from trading_operator.api.errors import InvalidSpecError
-from trading_operator.api.restore import RestoreSpec, RestoreStatus
+from trading_operator.api.restore import RestorePhase, RestoreSpec, RestoreStatus
 from trading_operator.manifests.metadata import Manifest, Owner
 from trading_operator.observe.restore import (
     invalid_restore_status,
@@ -17,6 +18,7 @@ from trading_operator.observe.restore import (
 )
 from trading_operator.plan.backup.answers import read_progress
 from trading_operator.plan.backup.case import Case, JobFacts
+from trading_operator.plan.backup.requests import restore_request
 from trading_operator.plan.restore.case import RestoreCase, SystemState
 from trading_operator.plan.restore.plan import RestorePlan, plan_restore
 from trading_operator.plan.types import Applied, AskedBackup, Observed
@@ -41,6 +43,7 @@ IN_PLACE: dict[str, Any] = {"mode": "InPlace", "confirm": OWNER.name}
 READY = {"db": "Ready", "cache": "Ready", "trader": "Stopped"}
 STOPPING = RestoreStatus.model_validate({"phase": "Stopping", "set": "20260102T030000Z"})
 SETS = {"lastSets": [{"id": "20260102T030000Z", "kind": "Full", "job": "j"}]}
+LATER = NOW + timedelta(minutes=5)
 SAID = {"outcome": "Succeeded", "set": "20260102T030000Z", "rtoSeconds": 9}
 
 
@@ -181,6 +184,48 @@ def test_it_waits_for_what_must_be_there_first(changes: Any, reason: str) -> Non
     assert made.plan.objects == ()
 
 
+@pytest.mark.parametrize("phase", ["Stopping", "Saving"])
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"system": SystemState("Proven", READY | {"db": "Starting"})},
+        {"system": SystemState("RollingOut", READY)},
+        {"backup": settled(case_of(source_of(paused=True)))},
+    ],
+)
+def test_what_passes_by_itself_starts_nobody_whom_it_has_stopped(phase: str, changes: Any) -> None:
+    before = STOPPING.model_copy(update={"phase": RestorePhase(phase), "targets": ["db"]})
+    of = replace(case(**IN_PLACE), before=before, saved=AskedBackup("Succeeded"), **changes)
+    made = plan_restore(of)
+    assert (made.phase, made.plan.objects) == (phase, ())
+    assert made.block is not None
+    assert made.plan.requeue_after is not None
+    assert status_of(made, of)["targets"] == ["db"]
+    assert plan_restore(replace(of, backup=None)).phase == "Pending"
+    assert plan_restore(replace(of, rival="other")).phase == "Pending"
+
+
+def test_what_was_saved_counts_only_for_the_stop_that_it_was_saved_in() -> None:
+    of = case(**IN_PLACE)
+    first = status_of(plan_restore(of), of)
+    assert first["heldSince"] == "2026-01-02T03:04:05Z"
+    stopped = replace(of, before=RestoreStatus.model_validate(first))
+    later = restore_status(
+        Applied(plan_restore(stopped).plan, {}), plan_restore(stopped), stopped, first, LATER
+    )
+    assert (later["phase"], later["heldSince"]) == ("Saving", first["heldSince"])
+    gone = replace(stopped, backup=None)
+    pending = status_of(plan_restore(gone), gone, later)
+    assert "heldSince" not in pending
+    again = replace(of, before=RestoreStatus.model_validate(pending))
+    anew = restore_status(
+        Applied(plan_restore(again).plan, {}), plan_restore(again), again, pending, LATER
+    )
+    assert anew["heldSince"] > first["heldSince"]
+    requests = [restore_request(RESTORE.uid, each["heldSince"]) for each in (first, anew)]
+    assert requests[0] != requests[1]
+
+
 def test_a_physical_copy_goes_into_no_running_database() -> None:
     store = datastore(parameters={"summarize_wal": "on"})
     targets = [{"name": "db", "method": "Physical"}]
@@ -205,8 +250,10 @@ def test_what_has_begun_goes_on_whatever_becomes_of_its_surroundings() -> None:
 
 def test_a_spec_that_makes_no_sense_any_more_lets_go_of_what_has_not_begun() -> None:
     error = InvalidSpecError("targets[0]", "gone", "mend it")
-    stopping = invalid_restore_status(RESTORE, error, {"phase": "Stopping", "system": "x"}, NOW)
+    held = {"phase": "Stopping", "system": "x", "heldSince": "2026-01-02T03:00:00Z"}
+    stopping = invalid_restore_status(RESTORE, error, held, NOW)
     assert (stopping["phase"], stopping["system"]) == ("Pending", "x")
+    assert "heldSince" not in stopping
     assert invalid_restore_status(RESTORE, error, None, NOW)["phase"] == "Pending"
     begun = {"phase": "Restoring", "job": "back-restore"}
     assert invalid_restore_status(RESTORE, error, begun, NOW)["phase"] == "Restoring"
