@@ -57,7 +57,7 @@ async def reconcile_restore(
         busy=() if system is None else neighbours.find_runs(system, backup_key),
         before=before,
     )
-    planned = plan_restore(case)
+    planned = plan_restore(case, now)
     applied = await apply_plan(kube, owner, planned.plan, case.observed)
     status = restore_status(applied, planned, case, body.get("status"), now)
     requeue = planned.plan.requeue_after

@@ -1,16 +1,20 @@
 """What the program in a Job says, while it runs and at its end: not trusted blindly."""
 
+from datetime import datetime, timedelta
 from typing import Annotated, Any
 
 import orjson
 from pydantic import BeforeValidator, Field, ValidationError
 
-from trading_operator.api.backup_status import LARGEST_COUNT, WORDS_LENGTH
+from trading_operator.api.backup_status import LARGEST_COUNT, WORDS_LENGTH, Outcome
 from trading_operator.api.common import Model
+from trading_operator.plan.backup.case import JobFacts
 from trading_operator.plan.moments import read_moment
 
 _WORD_LENGTH = 128
 _MOST = 64  # facts or warnings that are read
+# Jobs and pods are watched apart: a Job may be known to be over before what its pod said.
+_UNHEARD = timedelta(minutes=1)
 
 
 def _cut(length: int) -> BeforeValidator:
@@ -99,3 +103,11 @@ def read_answer(words: str) -> Answer | None:
         return Answer.model_validate(orjson.loads(words))
     except (orjson.JSONDecodeError, ValidationError):
         return None
+
+
+def is_ending(job: JobFacts, now: datetime) -> bool:
+    """Tell whether what a Job that has gone well says of itself may still be on its way."""
+    ended = read_moment(job.ended_at)
+    if job.outcome != Outcome.SUCCEEDED or job.words or ended is None:
+        return False
+    return now - ended < _UNHEARD

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from trading_operator.api.backup_parts import Hooks
@@ -15,7 +15,7 @@ from trading_operator.manifests.config_map import build_config_map
 from trading_operator.manifests.job import Limits, build_job, build_job_spec
 from trading_operator.manifests.metadata import Manifest, build_labels_within, child_name
 from trading_operator.manifests.probe import whole_seconds
-from trading_operator.plan.backup.answers import Answer, read_answer
+from trading_operator.plan.backup.answers import Answer, is_ending, read_answer
 from trading_operator.plan.backup.case import Case, JobFacts, Source
 from trading_operator.plan.backup.job_file import build_restore_file
 from trading_operator.plan.backup.jobs import cron_job_ref
@@ -56,7 +56,7 @@ class RestorePlan:
     answer: Answer | None = None
 
 
-def plan_restore(case: RestoreCase) -> RestorePlan:
+def plan_restore(case: RestoreCase, now: datetime) -> RestorePlan:
     """Return the next step; raises InvalidSpecError when the spec makes no sense.
 
     What is over stays so, and what has begun goes on: what keeps others from beginning is no
@@ -67,7 +67,9 @@ def plan_restore(case: RestoreCase) -> RestorePlan:
         return _resume(case, Plan(generation=generation))
     job = next(iter(case.jobs), None)
     if job is not None:
-        return _follow(case, job, Plan(generation=generation))
+        is_over = job.is_over and not is_ending(job, now)
+        wait = None if is_over else _ASK_AGAIN
+        return _follow(case, job, Plan(generation=generation, requeue_after=wait), is_over=is_over)
     if case.before.job is not None:
         gone = _resume(case, Plan(generation=generation))
         return _fail(case, gone, "its Job is gone: nobody knows how far it came")
@@ -145,7 +147,7 @@ def _active_runs(case: RestoreCase, backup: Case) -> Iterator[str]:
     yield from case.busy
 
 
-def _follow(case: RestoreCase, job: JobFacts, plan: Plan) -> RestorePlan:
+def _follow(case: RestoreCase, job: JobFacts, plan: Plan, *, is_over: bool) -> RestorePlan:
     step = RestorePlan(
         plan,
         RestorePhase.RESTORING,
@@ -154,8 +156,8 @@ def _follow(case: RestoreCase, job: JobFacts, plan: Plan) -> RestorePlan:
         job=job,
         answer=read_answer(job.words),
     )
-    if not job.is_over:
-        return replace(step, plan=replace(plan, requeue_after=_ASK_AGAIN))
+    if not is_over:
+        return step
     answer = step.answer
     if job.outcome == Outcome.SUCCEEDED and answer is not None and answer.went_well:
         return replace(step, phase=RestorePhase.SUCCEEDED, message=answer.message)

@@ -59,6 +59,10 @@ def case(backup: Case | None = None, **fields: Any) -> RestoreCase:
     )
 
 
+def step(of: RestoreCase) -> RestorePlan:
+    return plan_restore(of, NOW)
+
+
 def job(outcome: str = "Running", said: Any = None) -> JobFacts:
     ended = "" if outcome == "Running" else "2026-01-02T03:04:00Z"
     words = "" if said is None else json.dumps(said)
@@ -74,36 +78,36 @@ def objects(made: RestorePlan, kind: str) -> dict[str, Manifest]:
 
 
 def test_what_uses_the_data_stops_before_anything_is_written() -> None:
-    made = plan_restore(case())
+    made = step(case())
     assert (made.phase, made.plan.objects) == ("Stopping", ())
     told = replace(case(), before=STOPPING)
     pods = (make_pod("trader", "r"),)
     running = replace(told, system=replace(told.system, pods=pods))
-    assert plan_restore(running).phase == "Stopping"
-    assert "trader" in plan_restore(running).message
+    assert step(running).phase == "Stopping"
+    assert "trader" in step(running).message
     unheard = replace(told, system=SystemState("Proven", READY | {"trader": "Ready"}))
-    assert plan_restore(unheard).phase == "Stopping"
-    assert plan_restore(told).phase == "Restoring"
+    assert step(unheard).phase == "Stopping"
+    assert step(told).phase == "Restoring"
 
 
 def test_nothing_is_restored_while_a_backup_runs_or_could_begin() -> None:
     backup = settled(case_of(schedule=DAILY, verify={"restoreDrill": "@daily"}))
     awake = replace(case(backup), before=STOPPING)
-    assert plan_restore(awake).message == (
+    assert step(awake).message == (
         "waits until CronJob nightly-full, CronJob nightly-incremental have stopped"
     )
     asleep = settled(replace(backup, restored_by="back"))
-    assert plan_restore(replace(awake, backup=asleep)).phase == "Restoring"
+    assert step(replace(awake, backup=asleep)).phase == "Restoring"
     running = replace(asleep, jobs=(ended_job(outcome="Running"),))
-    assert plan_restore(replace(awake, backup=running)).phase == "Stopping"
+    assert step(replace(awake, backup=running)).phase == "Stopping"
     drill = replace(asleep, jobs=(ended_job(outcome="Running", run="Drill"),))
-    assert plan_restore(replace(awake, backup=drill)).phase == "Restoring"
+    assert step(replace(awake, backup=drill)).phase == "Restoring"
     elsewhere = replace(awake, backup=asleep, busy=("Job weekly-full-1",))
-    assert "weekly-full-1" in plan_restore(elsewhere).message
+    assert "weekly-full-1" in step(elsewhere).message
 
 
 def test_the_newest_set_is_chosen_once_so_that_the_safety_backup_is_not_restored() -> None:
-    first = plan_restore(case(**IN_PLACE))
+    first = step(case(**IN_PLACE))
     assert first.set == "20260102T030000Z"
     newer = {"lastSets": [{"id": "20260103T030000Z", "kind": "Full", "job": "j"}]}
     later = replace(
@@ -111,7 +115,7 @@ def test_the_newest_set_is_chosen_once_so_that_the_safety_backup_is_not_restored
         before=STOPPING,
         saved=AskedBackup("Succeeded"),
     )
-    made = plan_restore(later)
+    made = step(later)
     assert (made.phase, made.set) == ("Restoring", "20260102T030000Z")
     (config,) = objects(made, "ConfigMap").values()
     (text,) = config["data"].values()
@@ -120,17 +124,17 @@ def test_the_newest_set_is_chosen_once_so_that_the_safety_backup_is_not_restored
 
 def test_where_no_set_is_known_the_newest_one_is_found_by_the_program_or_named() -> None:
     unknown = settled(case_of())
-    assert plan_restore(case(unknown)).set == ""
-    replacing = plan_restore(case(unknown, **IN_PLACE))
+    assert step(case(unknown)).set == ""
+    replacing = step(case(unknown, **IN_PLACE))
     assert replacing.block is not None
     assert replacing.block.reason == "SetNotKnown"
-    named = plan_restore(case(unknown, **IN_PLACE, set="20260102T030000Z"))
+    named = step(case(unknown, **IN_PLACE, set="20260102T030000Z"))
     assert named.phase == "Stopping"
 
 
 def test_the_job_is_told_of_the_set_its_targets_and_the_mode() -> None:
     of = replace(case(set="20260102T030000Z", targets=["db", "models"]), before=STOPPING)
-    plan = plan_restore(of).plan
+    plan = step(of).plan
     made = {each["kind"]: each for each in plan.objects}
     assert set(made) == {"ConfigMap", "NetworkPolicy", "Job"}
     (text,) = made["ConfigMap"]["data"].values()
@@ -148,20 +152,20 @@ def test_the_job_is_told_of_the_set_its_targets_and_the_mode() -> None:
 
 
 def test_data_are_replaced_only_by_name_and_after_they_were_saved() -> None:
-    wrong = plan_restore(case(mode="InPlace", confirm="another"))
+    wrong = step(case(mode="InPlace", confirm="another"))
     assert wrong.block is not None
     assert wrong.block.reason == "NotConfirmed"
-    assert plan_restore(case(**IN_PLACE)).phase == "Stopping"
+    assert step(case(**IN_PLACE)).phase == "Stopping"
     of = replace(case(**IN_PLACE), before=STOPPING)
-    assert plan_restore(of).phase == "Saving"
+    assert step(of).phase == "Saving"
     saving = replace(of, saved=AskedBackup("Running"))
-    assert plan_restore(saving).phase == "Saving"
-    failed = plan_restore(replace(of, saved=AskedBackup("Failed", "disk full")))
+    assert step(saving).phase == "Saving"
+    failed = step(replace(of, saved=AskedBackup("Failed", "disk full")))
     assert failed.phase == "Failed"
     assert "nothing was replaced" in failed.message
-    assert plan_restore(replace(of, saved=AskedBackup("Succeeded"))).phase == "Restoring"
+    assert step(replace(of, saved=AskedBackup("Succeeded"))).phase == "Restoring"
     unsafe = replace(case(**IN_PLACE, safetyBackup=False), before=STOPPING)
-    assert plan_restore(unsafe).phase == "Restoring"
+    assert step(unsafe).phase == "Restoring"
 
 
 @pytest.mark.parametrize(
@@ -177,7 +181,7 @@ def test_data_are_replaced_only_by_name_and_after_they_were_saved() -> None:
     ],
 )
 def test_it_waits_for_what_must_be_there_first(changes: Any, reason: str) -> None:
-    made = plan_restore(replace(case(), **changes))
+    made = step(replace(case(), **changes))
     assert made.phase == "Pending"
     assert made.block is not None
     assert made.block.reason == reason
@@ -196,31 +200,27 @@ def test_it_waits_for_what_must_be_there_first(changes: Any, reason: str) -> Non
 def test_what_passes_by_itself_starts_nobody_whom_it_has_stopped(phase: str, changes: Any) -> None:
     before = STOPPING.model_copy(update={"phase": RestorePhase(phase), "targets": ["db"]})
     of = replace(case(**IN_PLACE), before=before, saved=AskedBackup("Succeeded"), **changes)
-    made = plan_restore(of)
+    made = step(of)
     assert (made.phase, made.plan.objects) == (phase, ())
     assert made.block is not None
     assert made.plan.requeue_after is not None
     assert status_of(made, of)["targets"] == ["db"]
-    assert plan_restore(replace(of, backup=None)).phase == "Pending"
-    assert plan_restore(replace(of, rival="other")).phase == "Pending"
+    assert step(replace(of, backup=None)).phase == "Pending"
+    assert step(replace(of, rival="other")).phase == "Pending"
 
 
 def test_what_was_saved_counts_only_for_the_stop_that_it_was_saved_in() -> None:
     of = case(**IN_PLACE)
-    first = status_of(plan_restore(of), of)
+    first = status_of(step(of), of)
     assert first["heldSince"] == "2026-01-02T03:04:05Z"
     stopped = replace(of, before=RestoreStatus.model_validate(first))
-    later = restore_status(
-        Applied(plan_restore(stopped).plan, {}), plan_restore(stopped), stopped, first, LATER
-    )
+    later = restore_status(Applied(step(stopped).plan, {}), step(stopped), stopped, first, LATER)
     assert (later["phase"], later["heldSince"]) == ("Saving", first["heldSince"])
     gone = replace(stopped, backup=None)
-    pending = status_of(plan_restore(gone), gone, later)
+    pending = status_of(step(gone), gone, later)
     assert "heldSince" not in pending
     again = replace(of, before=RestoreStatus.model_validate(pending))
-    anew = restore_status(
-        Applied(plan_restore(again).plan, {}), plan_restore(again), again, pending, LATER
-    )
+    anew = restore_status(Applied(step(again).plan, {}), step(again), again, pending, LATER)
     assert anew["heldSince"] > first["heldSince"]
     requests = [restore_request(RESTORE.uid, each["heldSince"]) for each in (first, anew)]
     assert requests[0] != requests[1]
@@ -230,7 +230,7 @@ def test_a_physical_copy_goes_into_no_running_database() -> None:
     store = datastore(parameters={"summarize_wal": "on"})
     targets = [{"name": "db", "method": "Physical"}]
     backup = settled(case_of(source_of(datastores=[store]), targets=targets))
-    made = plan_restore(case(backup))
+    made = step(case(backup))
     assert made.block is not None
     assert made.block.reason == "PhysicalRestore"
 
@@ -238,14 +238,14 @@ def test_a_physical_copy_goes_into_no_running_database() -> None:
 def test_a_target_that_the_backup_does_not_have_is_refused() -> None:
     backup = settled(case_of(targets=[{"name": "db"}]))
     with pytest.raises(InvalidSpecError, match="has no cache"):
-        plan_restore(case(backup, targets=["cache"]))
+        step(case(backup, targets=["cache"]))
 
 
 def test_what_has_begun_goes_on_whatever_becomes_of_its_surroundings() -> None:
     of = replace(case(), backup=None, jobs=(job(),), rival="other")
-    assert plan_restore(of).phase == "Restoring"
+    assert step(of).phase == "Restoring"
     done = replace(of, jobs=(job("Succeeded", SAID),))
-    assert plan_restore(done).phase == "Succeeded"
+    assert step(done).phase == "Succeeded"
 
 
 def test_a_spec_that_makes_no_sense_any_more_lets_go_of_what_has_not_begun() -> None:
@@ -263,14 +263,14 @@ def test_what_cannot_be_restored_at_all_stops_nobody() -> None:
     store = {"s3": {**S3["s3"], "egress": [{"cidr": "10.0.0.0/33", "ports": [443]}]}}
     backup = case_of(destination=store, encryption=PASSWORD)
     with pytest.raises(InvalidSpecError, match=r"egress\[0\]"):
-        plan_restore(case(backup, set="20260102T030000Z"))
+        step(case(backup, set="20260102T030000Z"))
 
 
 def test_a_hook_whose_service_is_gone_holds_no_restore_up() -> None:
     hooks = {"before": [{"name": "flush", "service": "gone", "path": "/flush"}]}
     backup = remembering(settled(case_of()), **SETS)
     spec = backup_spec(hooks=hooks)
-    made = plan_restore(replace(case(replace(backup, spec=spec)), before=STOPPING))
+    made = step(replace(case(replace(backup, spec=spec)), before=STOPPING))
     assert made.phase == "Restoring"
 
 
@@ -278,7 +278,7 @@ def test_a_restore_with_the_name_of_its_backup_takes_no_object_of_it() -> None:
     of = case_of(schedule=DAILY)
     backups = {(each["kind"], each["metadata"]["name"]) for each in planned(of).plan.objects}
     told = replace(case(), before=STOPPING)
-    made = plan_restore(replace(told, owner=replace(RESTORE, name=of.owner.name))).plan.objects
+    made = step(replace(told, owner=replace(RESTORE, name=of.owner.name))).plan.objects
     names = {(each["kind"], each["metadata"]["name"]) for each in made}
     assert {kind for kind, _ in names} >= {"NetworkPolicy", "ConfigMap", "Job"}
     assert not names & backups
@@ -286,7 +286,7 @@ def test_a_restore_with_the_name_of_its_backup_takes_no_object_of_it() -> None:
 
 def test_a_job_that_is_gone_is_not_made_again() -> None:
     before = RestoreStatus.model_validate({"phase": "Restoring", "job": "back-restore"})
-    made = plan_restore(replace(case(), before=before))
+    made = step(replace(case(), before=before))
     assert (made.phase, made.plan.objects) == ("Failed", ())
     assert made.message.startswith("its Job is gone")
 
@@ -294,31 +294,40 @@ def test_a_job_that_is_gone_is_not_made_again() -> None:
 def test_what_is_over_is_never_done_again() -> None:
     for phase in ("Succeeded", "Failed"):
         over = replace(case(), before=RestoreStatus.model_validate({"phase": phase}))
-        made = plan_restore(over)
+        made = step(over)
         assert (made.phase, made.plan.objects) == (phase, ())
 
 
 def test_a_failed_restore_says_why_and_leaves_all_stopped() -> None:
     said = {"outcome": "Failed", "reason": "DataDiffer", "message": "rows of orders"}
-    made = plan_restore(replace(case(), jobs=(job("Failed", said),)))
+    made = step(replace(case(), jobs=(job("Failed", said),)))
     assert made.phase == "Failed"
     assert made.message.startswith("DataDiffer: rows of orders")
     assert "stays stopped" in made.message
-    silent = plan_restore(replace(case(), jobs=(job("Succeeded"),)))
-    assert silent.phase == "Failed"
+
+
+def test_what_a_job_has_done_is_waited_for_while_its_pod_is_not_heard_of_yet() -> None:
+    silent = replace(case(), jobs=(job("Succeeded"),))
+    early = step(silent)
+    assert early.phase == "Restoring"
+    assert early.plan.requeue_after is not None
+    assert step(replace(silent, jobs=(job("Succeeded", SAID),))).phase == "Succeeded"
+    late = plan_restore(silent, LATER)
+    assert late.phase == "Failed"
+    assert late.message.startswith("its pod did not say what it had done")
 
 
 def test_the_status_says_how_far_the_job_is_while_it_runs() -> None:
     said = b'{"phase": "Restoring", "target": "db", "done": 1, "total": 3, "remainingSeconds": 40}'
     of = replace(case(), jobs=(job(),), progress=read_progress(said))
-    made = plan_restore(of)
+    made = step(of)
     status = status_of(made, of)
     assert (status["progress"], status["remainingSeconds"]) == ("Restoring db, 2 of 3", 40)
     assert made.plan.requeue_after is not None
     over = replace(
         case(), jobs=(job("Succeeded", SAID),), before=RestoreStatus.model_validate(status)
     )
-    assert "progress" not in status_of(plan_restore(over), over, status)
+    assert "progress" not in status_of(step(over), over, status)
 
 
 def test_a_forged_progress_is_nothing() -> None:
@@ -330,12 +339,12 @@ def test_a_forged_progress_is_nothing() -> None:
 
 def test_the_status_tells_each_step_and_its_figures() -> None:
     of = case()
-    first = status_of(plan_restore(of), of)
+    first = status_of(step(of), of)
     assert first["set"] == "20260102T030000Z"
     assert (first["phase"], first["targets"]) == ("Stopping", ["db", "cache", "models"])
     assert first["system"] == OWNER.name
     done = replace(of, jobs=(job("Succeeded", SAID),), before=RestoreStatus.model_validate(first))
-    last = status_of(plan_restore(done), done, first)
+    last = status_of(step(done), done, first)
     assert (last["phase"], last["set"], last["seconds"]) == ("Succeeded", "20260102T030000Z", 9)
     assert last["targets"] == first["targets"]
     conditions = {each["type"]: each["status"] for each in last["conditions"]}
@@ -343,4 +352,4 @@ def test_the_status_tells_each_step_and_its_figures() -> None:
     (event,) = restore_events(first, last)
     assert (event.type, event.reason) == ("Normal", "RestoreSucceeded")
     again = replace(done, before=RestoreStatus.model_validate(last))
-    assert status_of(plan_restore(again), again, last) == last
+    assert status_of(step(again), again, last) == last
