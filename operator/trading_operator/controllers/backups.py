@@ -4,7 +4,6 @@ import functools
 from collections.abc import Callable
 from typing import NamedTuple
 
-from trading_operator.api.backup_status import RunKind
 from trading_operator.controllers.backup import reconcile_backup
 from trading_operator.controllers.kind import Kind, Status
 from trading_operator.controllers.neighbours import Neighbours
@@ -28,7 +27,6 @@ class BackupFacts(NamedTuple):
     rpo_seconds: int | None
     rto_seconds: int | None
     missed_runs: int
-    running: tuple[str, ...]  # Jobs that read the data now
 
 
 Backups = Registry[BackupFacts]
@@ -48,7 +46,6 @@ def read_facts(body: Body) -> BackupFacts:
         rpo_seconds=status.measured_rpo_seconds,
         rto_seconds=status.measured_rto_seconds,
         missed_runs=status.missed_runs,
-        running=tuple(e.job for e in status.running if e.kind is not RunKind.DRILL),
     )
 
 

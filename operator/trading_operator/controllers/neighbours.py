@@ -53,10 +53,10 @@ class Neighbours:
                 return key.name
         return ""
 
-    def find_runs(self, system: Key, but: Key) -> tuple[str, ...]:
-        """Return the runs that back a system up now, but for those of one Backup."""
-        others = map(self._look_at, sorted(self._backups_of.sources(system) - {but}))
-        return tuple(f"Job {job}" for each in others if each for job in each.facts.running)
+    def find_backups(self, system: Key, but: Key) -> tuple[Body, ...]:
+        """Return the Backups of a system, but for one."""
+        others = map(self.find, sorted(self._backups_of.sources(system) - {but}))
+        return tuple(each for each in others if each is not None)
 
     def asked_of(self, backup: Key) -> tuple[str, ...]:
         """Return the requests of Restores that replace data, and of a system that goes."""

@@ -138,14 +138,11 @@ def test_a_backup_is_asked_only_once_what_uses_the_data_has_stopped(runtime: Run
     assert runtime.neighbours.asked_of(BACKUP) == (restore_request("uid-back", since),)
 
 
-def test_runs_of_other_backups_are_waited_for_and_drills_are_not(runtime: Runtime) -> None:
-    runs = [
-        {"kind": kind, "job": f"weekly-{kind.lower()}", "outcome": "Running"}
-        for kind in ("Full", "Drill")
-    ]
-    runtime.backups.registry.store(backup_body("weekly", running=runs))
-    assert runtime.neighbours.find_runs(SYSTEM, BACKUP) == ("Job weekly-full",)
-    assert runtime.neighbours.find_runs(SYSTEM, Key("ns", "weekly", "Backup")) == ()
+def test_the_other_backups_of_a_system_are_known(runtime: Runtime) -> None:
+    runtime.backups.registry.store(backup_body("weekly"))
+    (other,) = runtime.neighbours.find_backups(SYSTEM, BACKUP)
+    assert other["metadata"]["name"] == "weekly"
+    assert runtime.neighbours.find_backups(Key("ns", "two"), BACKUP) == ()
 
 
 async def test_restores_are_known_before_the_first_pass_over_a_system(

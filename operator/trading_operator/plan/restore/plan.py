@@ -10,7 +10,6 @@ from trading_operator.api.backup_status import Outcome, RunKind
 from trading_operator.api.common import parse_duration
 from trading_operator.api.restore import HOLDING, LATEST, OVER, RestorePhase
 from trading_operator.api.trading_system import ComponentState
-from trading_operator.manifests import cron_job
 from trading_operator.manifests.config_map import build_config_map
 from trading_operator.manifests.job import Limits, build_job, build_job_spec
 from trading_operator.manifests.metadata import Manifest, build_labels_within, child_name
@@ -18,13 +17,13 @@ from trading_operator.manifests.probe import whole_seconds
 from trading_operator.plan.backup.answers import Answer, is_ending, read_answer
 from trading_operator.plan.backup.case import Case, JobFacts, Source
 from trading_operator.plan.backup.job_file import build_restore_file
-from trading_operator.plan.backup.jobs import cron_job_ref
 from trading_operator.plan.backup.network import plan_job_network
 from trading_operator.plan.backup.pods import Work, build_run_template, run_labels
 from trading_operator.plan.backup.repository import plan_repository
 from trading_operator.plan.backup.requests import restore_request
 from trading_operator.plan.backup.targets import Targets
 from trading_operator.plan.readiness import may_run
+from trading_operator.plan.restore.activity import find_activity
 from trading_operator.plan.restore.case import RestoreCase
 from trading_operator.plan.restore.obstacles import (
     PASSING,
@@ -137,13 +136,7 @@ def _active_users(case: RestoreCase, source: Source, targets: frozenset[str]) ->
 def _active_runs(case: RestoreCase, backup: Case) -> Iterator[str]:
     """Yield the runs that would back up what is half restored, and who could begin one."""
     own = restore_request(case.owner.uid, case.before.held_since or "")
-    drill = cron_job_ref(backup, RunKind.DRILL)
-    for ref, live in backup.observed.children.items():
-        if ref.kind == cron_job.KIND and ref != drill and not live["spec"].get("suspend"):
-            yield f"CronJob {ref.name}"
-    for job in backup.jobs:
-        if not job.is_over and job.run != RunKind.DRILL and job.request != own:
-            yield f"Job {job.name}"
+    yield from find_activity(backup.owner, backup.observed, backup.jobs, own)
     yield from case.busy
 
 

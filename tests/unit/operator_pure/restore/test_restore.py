@@ -19,6 +19,7 @@ from trading_operator.observe.restore import (
 from trading_operator.plan.backup.answers import read_progress
 from trading_operator.plan.backup.case import Case, JobFacts
 from trading_operator.plan.backup.requests import restore_request
+from trading_operator.plan.restore.activity import find_activity
 from trading_operator.plan.restore.case import RestoreCase, SystemState
 from trading_operator.plan.restore.plan import RestorePlan, plan_restore
 from trading_operator.plan.types import Applied, AskedBackup, Observed
@@ -104,6 +105,52 @@ def test_nothing_is_restored_while_a_backup_runs_or_could_begin() -> None:
     assert step(replace(awake, backup=drill)).phase == "Restoring"
     elsewhere = replace(awake, backup=asleep, busy=("Job weekly-full-1",))
     assert "weekly-full-1" in step(elsewhere).message
+
+
+def test_what_another_backup_does_or_could_begin_is_named() -> None:
+    backup = settled(case_of(schedule=DAILY, verify={"restoreDrill": "@daily"}))
+    jobs = (
+        ended_job(outcome="Running", request="r"),
+        ended_job("drill", "Drill", outcome="Running"),
+        ended_job("over"),
+    )
+    found = list(find_activity(backup.owner, backup.observed, jobs))
+    cron_jobs = ["CronJob nightly-full", "CronJob nightly-incremental"]
+    assert found == [*cron_jobs, "Job nightly-full-1"]
+    assert list(find_activity(backup.owner, backup.observed, jobs, "r")) == cron_jobs
+    asleep = settled(replace(backup, restored_by="back"))
+    assert list(find_activity(asleep.owner, asleep.observed, ())) == []
+
+
+@pytest.mark.parametrize(
+    "spec",
+    [
+        {"hooks": {"before": [{"name": "flush", "service": "gone", "path": "/flush"}]}},
+        {"targets": [{"name": "db"}, {"name": "gone"}]},
+        {"schedule": {"full": "0 3 31 2 0-9"}},
+    ],
+    ids=lambda spec: next(iter(spec)),
+)
+def test_nothing_stops_for_a_backup_that_could_not_save_what_is_replaced(
+    spec: dict[str, Any],
+) -> None:
+    backup = replace(remembering(settled(case_of()), **SETS), spec=backup_spec(**spec))
+    of = replace(case(backup, **IN_PLACE, targets=["db"]), before=STOPPING)
+    with pytest.raises(InvalidSpecError, match="nightly cannot save what is replaced"):
+        step(of)
+    unsafe = case(backup, **IN_PLACE, targets=["db"], safetyBackup=False)
+    assert step(replace(unsafe, before=STOPPING)).phase in ("Stopping", "Restoring")
+
+
+def test_what_the_backup_would_save_besides_is_waited_for() -> None:
+    source = source_of()
+    children = {ref: each for ref, each in source.children.items() if "cache" not in ref.name}
+    spec = backup_spec(targets=[{"name": "db"}, {"name": "cache"}])
+    backup = replace(remembering(settled(case_of()), **SETS), spec=spec)
+    backup = replace(backup, source=replace(source, children=children))
+    made = step(case(backup, **IN_PLACE, targets=["db"]))
+    assert made.block is not None
+    assert (made.block.reason, made.phase) == ("WaitingForTarget", "Pending")
 
 
 def test_the_newest_set_is_chosen_once_so_that_the_safety_backup_is_not_restored() -> None:
