@@ -150,6 +150,8 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
     ({"mode": "Merge"}, "spec.mode"),
     ({"set": "yesterday"}, "spec.set"),
     ({"targets": ["db", "db"]}, "Duplicate value"),
+    ({"deadline": "0s"}, "deadline must be at least 1m"),
+    ({"deadline": "59s"}, "deadline must be at least 1m"),
 ]
 
 

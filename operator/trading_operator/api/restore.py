@@ -96,6 +96,11 @@ class RestoreSpec(Model):
                 "InPlace replaces data: set confirm to the name of the trading system",
                 fieldPath=".confirm",
             ),
+            rule(
+                "!has(self.deadline) || duration(self.deadline) >= duration('1m')",
+                "deadline must be at least 1m",
+                fieldPath=".deadline",
+            ),
         )
     )
 
