@@ -28,8 +28,7 @@ from trading_operator.plan.restore.case import RestoreCase
 from trading_operator.plan.types import Block
 
 _LOOK_AGAIN = timedelta(seconds=15)
-# Of these nothing is lost while all stays stopped; another Restore of the system must not find two.
-PASSING = frozenset({SYSTEM_NOT_READY, WAITING_FOR_TARGET})
+_PASSING = frozenset({SYSTEM_NOT_READY, WAITING_FOR_TARGET})
 # While a change is on its way nobody stops and starts what it has changed.
 _SETTLED = frozenset(
     {RolloutPhase.PROVEN.value, RolloutPhase.ROLLED_BACK.value, RolloutPhase.HELD.value}
@@ -62,6 +61,15 @@ def chosen_set(case: RestoreCase, backup: Case) -> str:
 def find_obstacle(case: RestoreCase) -> Block | None:
     """Return the first reason why a Restore does not begin."""
     return next(_obstacles(case), None)
+
+
+def keeps_stopped(case: RestoreCase, block: Block) -> bool:
+    """Tell whether what has been stopped stays so: the obstacle passes by itself meanwhile.
+
+    A change that has begun all the same would not: it ends with its components running.
+    """
+    changes = case.system.rollout and case.system.rollout not in _SETTLED
+    return block.reason in _PASSING and not changes
 
 
 def _obstacles(case: RestoreCase) -> Iterator[Block]:

@@ -26,9 +26,9 @@ from trading_operator.plan.readiness import may_run
 from trading_operator.plan.restore.activity import find_activity
 from trading_operator.plan.restore.case import RestoreCase
 from trading_operator.plan.restore.obstacles import (
-    PASSING,
     chosen_set,
     find_obstacle,
+    keeps_stopped,
     needs_safety,
     restored_targets,
 )
@@ -88,7 +88,7 @@ def plan_restore(case: RestoreCase, now: datetime) -> RestorePlan:
 def _wait(case: RestoreCase, block: Block) -> RestorePlan:
     """Wait for what must come first; what passes by itself starts nobody who was stopped."""
     plan = Plan(generation=case.owner.generation, requeue_after=block.requeue_after)
-    if case.before.phase in HOLDING and block.reason in PASSING:
+    if case.before.phase in HOLDING and keeps_stopped(case, block):
         targets = tuple(case.before.targets)
         return RestorePlan(plan, case.before.phase, block.message, block, targets)
     return RestorePlan(plan, RestorePhase.PENDING, block.message, block)

@@ -241,7 +241,7 @@ def test_it_waits_for_what_must_be_there_first(changes: Any, reason: str) -> Non
     "changes",
     [
         {"system": SystemState("Proven", READY | {"db": "Starting"})},
-        {"system": SystemState("RollingOut", READY)},
+        {"system": SystemState("", READY)},
         {"backup": settled(case_of(source_of(paused=True)))},
     ],
 )
@@ -255,6 +255,9 @@ def test_what_passes_by_itself_starts_nobody_whom_it_has_stopped(phase: str, cha
     assert status_of(made, of)["targets"] == ["db"]
     assert step(replace(of, backup=None)).phase == "Pending"
     assert step(replace(of, rival="other")).phase == "Pending"
+    # A change that began before the system had heard of the Restore ends with all running alone.
+    changing = SystemState("RollingOut", READY | {"db": "Starting"})
+    assert step(replace(of, system=changing)).phase == "Pending"
 
 
 def test_what_was_saved_counts_only_for_the_stop_that_it_was_saved_in() -> None:
