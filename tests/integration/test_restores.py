@@ -12,13 +12,16 @@ from integration.systems import build_datastore, build_service, build_system
 
 YEARLY = {"full": "0 3 1 1 *", "incremental": "0 4 1 1 *"}
 IN_PLACE = {"mode": "InPlace", "confirm": "desk"}
+OLD_COMMAND = "tradingoperator.io/old-command"
 OLD_SET = "20260101T030000Z"
 
 
-def start(space: Namespace) -> None:
+def start(space: Namespace, isolation: str = "Off") -> None:
     """Start a system whose `api` uses a database and whose `web` does not, and back it up once."""
     services = [build_service("api", "db"), build_service("web")]
-    space.create("tradingsystems", build_system("desk", services, [build_datastore("db")]))
+    network = {"isolation": isolation}
+    system = build_system("desk", services, [build_datastore("db")], network=network)
+    space.create("tradingsystems", system)
     eventually(lambda: space.is_ready("desk"))
     space.create("backups", build_backup("nightly", "desk", schedule=YEARLY))
     run = {"metadata": {"annotations": {"tradingoperator.io/run-now": "1"}}}
@@ -83,7 +86,33 @@ def test_data_are_replaced_after_they_were_saved_and_orders_wait_for_a_person(
     assert operators.settle(3.0) == before
 
 
-def _resume(space: Namespace, restore: str) -> None:
+def test_a_restore_may_have_the_name_of_its_backup_and_of_one_that_was_let_go(
+    namespace: Namespace, operators: Operators
+) -> None:
+    operators.start_leading(**OPERATOR)
+    start(namespace, isolation="Enforced")
+    _resume(namespace, "nightly")
+    namespace.create("restores", build_restore("nightly", "nightly", set=OLD_SET))
+    eventually(lambda: "nightly-restore" in namespace.names("jobs"))
+    assert {"nightly-jobs", "nightly-restore-job"} <= namespace.names("networkpolicies")
+    end_pod(namespace, "nightly-restore", succeeded(OLD_SET))
+    eventually(lambda: phase(namespace, "nightly") == "Succeeded")
+    eventually(lambda: namespace.is_ready("desk"))
+    operators.settle(3.0)
+    assert told(namespace) == "Halted"
+    _resume(namespace, None)
+    eventually(lambda: OLD_COMMAND not in _annotations(namespace))
+    _resume(namespace, "nightly")
+    eventually(lambda: told(namespace) == "Active")
+    assert not [name for name in _annotations(namespace) if "halted-by" in name]
+
+
+def _annotations(space: Namespace) -> dict[str, str]:
+    metadata = space.get("configmaps", "desk-trading-state")["metadata"]
+    return dict(metadata.get("annotations") or {})
+
+
+def _resume(space: Namespace, restore: str | None) -> None:
     annotations = {"tradingoperator.io/resume-trading": restore}
     space.merge("tradingsystems", "desk", {"metadata": {"annotations": annotations}})
 
@@ -150,6 +179,8 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
     ({"mode": "Merge"}, "spec.mode"),
     ({"set": "yesterday"}, "spec.set"),
     ({"targets": ["db", "db"]}, "Duplicate value"),
+    ({"deadline": "0s"}, "deadline must be at least 1m"),
+    ({"deadline": "59s"}, "deadline must be at least 1m"),
 ]
 
 

@@ -97,6 +97,11 @@ class RestoreSpec(Model):
                 "InPlace replaces data: set confirm to the name of the trading system",
                 fieldPath=".confirm",
             ),
+            rule(
+                "!has(self.deadline) || duration(self.deadline) >= duration('1m')",
+                "deadline must be at least 1m",
+                fieldPath=".deadline",
+            ),
         )
     )
 
@@ -120,6 +125,11 @@ class RestoreStatus(Model):
         json_schema_extra={"x-kubernetes-list-type": "set"},
     )
     set: SetId | None = Field(None, description="The set that is restored.")
+    held_since: Moment | None = Field(
+        None,
+        description="Since when what uses the targets stops for it (RFC 3339, UTC).",
+        json_schema_extra=_TIME,
+    )
     data_as_of: Moment | None = Field(
         None,
         description="Until when the set holds the data (RFC 3339, UTC).",

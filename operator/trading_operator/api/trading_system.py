@@ -318,7 +318,7 @@ class TradingSystemStatus(Model):
     halted_by: Annotated[str, Field(max_length=253)] | None = Field(
         None,
         description="Restore because of which services are told Halted, whatever the spec says, "
-        "until tradingoperator.io/resume-trading names it.",
+        "until tradingoperator.io/resume-trading names it, by its name or its uid.",
     )
     components: list[ComponentStatus] = Field(
         default_factory=list,

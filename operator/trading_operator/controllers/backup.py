@@ -21,19 +21,32 @@ from trading_operator.kube.access import Kube
 from trading_operator.kube.apply import apply_plan
 from trading_operator.kube.cache import Key
 from trading_operator.kube.read import key_of, soonest
-from trading_operator.kube.read_backup import read_backup, read_jobs, read_source
+from trading_operator.kube.read_backup import read_backup, read_children, read_jobs, read_source
 from trading_operator.manifests.metadata import Owner
 from trading_operator.observe.backup import backup_status
 from trading_operator.plan.backup.case import Case, Source, Wish
+from trading_operator.plan.backup.jobs import plan_resting
 from trading_operator.plan.backup.plan import plan_backup
 from trading_operator.plan.backup.requests import end_request
 from trading_operator.plan.rollout.commands import RETRY
+from trading_operator.plan.sealing import seal
+from trading_operator.plan.types import Plan
 
 
 async def reconcile_backup(
     kube: Kube, operand: OperandSettings, neighbours: Neighbours, body: Body, now: datetime
 ) -> Report:
     """Bring a Backup to its spec. Raises InvalidSpecError, ApiError."""
+    try:
+        return await _reconcile(kube, operand, neighbours, body, now)
+    except InvalidSpecError:
+        await _rest(kube, neighbours, body)
+        raise
+
+
+async def _reconcile(
+    kube: Kube, operand: OperandSettings, neighbours: Neighbours, body: Body, now: datetime
+) -> Report:
     owner, spec = parse_owner(body), parse_backup(body)
     system_key = Key(owner.namespace, spec.system)
     system, restore = neighbours.find(system_key), neighbours.find_restore(system_key)
@@ -61,6 +74,16 @@ async def reconcile_backup(
         kube.refusals.due_in(key_of(owner)),
     )
     return Report(status, due)
+
+
+async def _rest(kube: Kube, neighbours: Neighbours, body: Body) -> None:
+    """Let no run of a Backup begin that makes no sense while its system is restored."""
+    owner = parse_owner(body)
+    system = Key(owner.namespace, str((body.get("spec") or {}).get("system", "")))
+    if neighbours.find_restore(system) is not None:
+        observed = read_children(kube, owner)
+        objects = tuple(map(seal, plan_resting(owner, observed)))
+        await apply_plan(kube, owner, Plan(objects, generation=owner.generation), observed)
 
 
 def find_source(kube: Kube, system: Body, asked: Collection[str] = ()) -> Source | None:

@@ -30,7 +30,6 @@ class BackupFacts(NamedTuple):
     missed_runs: int
     last_missed_run: float | None
     is_first_run: bool  # whether the first backup of all is under way
-    running: tuple[str, ...]  # Jobs that read the data now
 
 
 Backups = Registry[BackupFacts]
@@ -42,7 +41,7 @@ def read_facts(body: Body) -> BackupFacts:
     status = parse_backup_status(body)
     verified = status.last_verified_restore
     newest = next(iter(status.last_sets), None)
-    running = tuple(each.job for each in status.running if each.kind is not RunKind.DRILL)
+    running = any(each.kind is not RunKind.DRILL for each in status.running)
     return BackupFacts(
         system=str((body.get("spec") or {}).get("system", "")),
         last_success=_seconds(status.last_success),
@@ -52,8 +51,7 @@ def read_facts(body: Body) -> BackupFacts:
         rto_seconds=status.measured_rto_seconds,
         missed_runs=status.missed_runs,
         last_missed_run=_seconds(status.last_missed_run),
-        is_first_run=bool(running) and status.last_run is None,
-        running=running,
+        is_first_run=running and status.last_run is None,
     )
 
 

@@ -33,15 +33,15 @@ class Neighbours:
     def find_restore(self, system: Key) -> RestoreFacts | None:
         """Return what is restored now into a system, all of it as one."""
         holding = [
-            (key, known.facts)
+            (key, known)
             for key in sorted(self._restores_of.sources(system))
             if (known := self._look_at(key)) is not None and _holds(known.facts)
         ]
         if not holding:
             return None
-        first = min(holding, key=lambda each: each[1].phase not in HOLDING)
-        targets = (frozenset(facts.targets) for _, facts in holding)
-        return RestoreFacts(first[0].name, frozenset().union(*targets))
+        key, first = min(holding, key=lambda each: each[1].facts.phase not in HOLDING)
+        targets = (frozenset(known.facts.targets) for _, known in holding)
+        return RestoreFacts(key.name, frozenset().union(*targets), first.uid)
 
     def find_rival(self, restore: Key, system: Key) -> str:
         """Return another Restore of a system that goes first, "" for none."""
@@ -53,10 +53,10 @@ class Neighbours:
                 return key.name
         return ""
 
-    def find_runs(self, system: Key, but: Key) -> tuple[str, ...]:
-        """Return the runs that back a system up now, but for those of one Backup."""
-        others = map(self._look_at, sorted(self._backups_of.sources(system) - {but}))
-        return tuple(f"Job {job}" for each in others if each for job in each.facts.running)
+    def find_backups(self, system: Key, but: Key) -> tuple[Body, ...]:
+        """Return the Backups of a system, but for one."""
+        others = map(self.find, sorted(self._backups_of.sources(system) - {but}))
+        return tuple(each for each in others if each is not None)
 
     def asked_of(self, backup: Key) -> tuple[str, ...]:
         """Return the requests of Restores that replace data, and of a system that goes."""
@@ -97,7 +97,7 @@ class Neighbours:
         for key in sorted(self._restores_by.sources(backup)):
             known = self._look_at(key)
             if known is not None and known.facts.phase == RestorePhase.SAVING:
-                yield restore_request(known.uid)
+                yield restore_request(known.uid, known.facts.held_since)
 
     def _last_requests(self, backup: Key) -> Iterator[str]:
         system = self._backups_of.target(backup)

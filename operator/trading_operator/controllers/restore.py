@@ -25,6 +25,7 @@ from trading_operator.kube.resources import BACKUPS
 from trading_operator.observe.restore import restore_status
 from trading_operator.plan.backup.case import Case
 from trading_operator.plan.backup.requests import restore_request
+from trading_operator.plan.restore.activity import find_activity
 from trading_operator.plan.restore.case import RestoreCase, SystemState
 from trading_operator.plan.restore.plan import plan_restore
 
@@ -49,15 +50,15 @@ async def reconcile_restore(
         observed=read_children(kube, owner),
         operand=operand,
         backup=found,
-        saved=asked.get(restore_request(owner.uid)),
+        saved=asked.get(restore_request(owner.uid, before.held_since or "")),
         system=SystemState() if system is None else _read_system(kube, neighbours, system),
         jobs=jobs,
         progress=await kube.progress.read(address),
         rival="" if system is None else neighbours.find_rival(key_of(owner), system),
-        busy=() if system is None else neighbours.find_runs(system, backup_key),
+        busy=() if system is None else _find_activity(kube, neighbours, system, backup_key),
         before=before,
     )
-    planned = plan_restore(case)
+    planned = plan_restore(case, now)
     applied = await apply_plan(kube, owner, planned.plan, case.observed)
     status = restore_status(applied, planned, case, body.get("status"), now)
     requeue = planned.plan.requeue_after
@@ -80,6 +81,16 @@ async def _read_case(
         source=source,
         jobs=read_jobs(kube, owner),
         before=parse_backup_status(body),
+    )
+
+
+def _find_activity(kube: Kube, neighbours: Neighbours, system: Key, but: Key) -> tuple[str, ...]:
+    """Return what the other Backups of a system do, or could begin."""
+    owners = map(parse_owner, neighbours.find_backups(system, but))
+    return tuple(
+        each
+        for owner in owners
+        for each in find_activity(owner, read_children(kube, owner), read_jobs(kube, owner))
     )
 
 

@@ -22,6 +22,7 @@ class RestoreSummary(NamedTuple):
     system: str  # "" until it is known
     phase: str
     targets: tuple[str, ...]
+    held_since: str  # since when what uses its targets stops, "" while nothing does for it
     began: bool  # its Job was made: data may have been replaced
 
 
@@ -33,6 +34,7 @@ def read_facts(body: Body) -> RestoreSummary:
         system=status.system or "",
         phase=status.phase.value,
         targets=tuple(status.targets),
+        held_since=status.held_since or "",
         began=status.job is not None,
     )
 

@@ -59,7 +59,7 @@ async def apply_plan(kube: Kube, owner: Owner, plan: Plan, observed: Observed) -
             *(put(attempt, manifest) for manifest in first),
         ),
     )
-    able = [each for each in last if _has_what_it_mounts(attempt, each)]
+    able = [each for each in last if _has_what_it_needs(attempt, each)]
     await _write_all(
         attempt,
         (
@@ -138,12 +138,14 @@ def _raise_error(errors: Sequence[ApiError]) -> None:
         raise errors[0]
 
 
-def _has_what_it_mounts(attempt: Attempt, workload: Manifest) -> bool:
+def _has_what_it_needs(attempt: Attempt, workload: Manifest) -> bool:
     """Tell whether nothing that the pods mount could not be made.
 
     A volume whose first start sees no Secret would be opened by a password that nobody has, and a
     StatefulSet takes whatever claim has the name of its own.
     """
+    if workload["kind"] == JOBS.kind and attempt.unmade:
+        return False  # it is made once and runs at once: not without its network policy
     names = (data_claim_name(workload["metadata"]["name"]), *_names(attempt, workload.get("spec")))
     return attempt.absent.isdisjoint(names)
 

@@ -25,17 +25,21 @@ class Attempt:
     children: dict[Ref, Manifest]
     failures: list[Failure] = field(default_factory=list)
     errors: list[ApiError] = field(default_factory=list)  # to be tried again soon
-    absent: set[str] = field(default_factory=set)  # what pods mount and could not be made
+    unmade: set[Ref] = field(default_factory=set)  # what is not there and could not be made
+    absent: set[str] = field(default_factory=set)  # the names of what pods mount of it
     writes: int = 0
 
 
 def note_absent(attempt: Attempt, ref: Ref) -> None:
-    """Remember what pods would mount and is not there.
+    """Remember what is not there, above all what pods would mount.
 
     The file of the trading state is among it, though a pod starts without: a service that nobody
     can tell to halt is not started.
     """
-    if ref.kind in _MOUNTED and ref not in attempt.observed.children:
+    if ref in attempt.observed.children:
+        return
+    attempt.unmade.add(ref)
+    if ref.kind in _MOUNTED:
         attempt.absent.add(ref.name)
 
 

@@ -7,7 +7,7 @@ from typing import Any
 from trading_operator.api import reasons
 from trading_operator.api.backup_status import MAX_COMPARISONS, WORDS_LENGTH, Comparison
 from trading_operator.api.errors import InvalidSpecError
-from trading_operator.api.restore import OVER, RestorePhase, RestoreStatus
+from trading_operator.api.restore import HOLDING, OVER, RestorePhase, RestoreStatus
 from trading_operator.manifests.metadata import Owner
 from trading_operator.observe.event_text import NORMAL, WARNING, EventText
 from trading_operator.observe.verdict import (
@@ -48,6 +48,7 @@ def restore_status(
             "progress": None if case.progress is None else str(case.progress),
             "remaining_seconds": case.progress.remaining_seconds if case.progress else None,
             "conditions": conditions,
+            "held_since": _held_since(planned, before, now),
             **_of_backup(case),
             **_of_job(planned, before, now),
         }
@@ -64,8 +65,10 @@ def invalid_restore_status(
         Verdict(reasons.RECONCILING, False, reasons.INVALID_SPEC, "another Restore is needed"),
         Verdict(reasons.STALLED, True, reasons.INVALID_SPEC, message),
     )
-    status = judged_status(owner, found, before, now)
     begun = "job" in before or before.get("phase") in OVER
+    if not begun:
+        before.pop("heldSince", None)
+    status = judged_status(owner, found, before, now)
     waits = RestorePhase.PENDING.value
     phase = before.get("phase", waits) if begun else waits
     told = {"phase": phase, "message": message[:WORDS_LENGTH]}
@@ -86,6 +89,15 @@ def restore_events(
         told = f"set {current.get('set')} is back in {', '.join(current.get('targets') or ())}"
         return [EventText(NORMAL, reasons.RESTORE_SUCCEEDED, told)]
     return [EventText(NORMAL, reasons.RESTORE_RUNNING, f"{phase}: {message}".rstrip(": "))]
+
+
+def _held_since(planned: RestorePlan, before: RestoreStatus, now: datetime) -> str | None:
+    if planned.phase in OVER:
+        return before.held_since
+    if planned.phase not in HOLDING:
+        return None
+    known = before.held_since if before.phase in HOLDING else None
+    return known or format_time(now)
 
 
 def _of_backup(case: RestoreCase) -> dict[str, Any]:

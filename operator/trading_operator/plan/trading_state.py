@@ -15,6 +15,8 @@ from trading_operator.api.trading_system import TradingState
 from trading_operator.manifests.config_map import build_mutable_config_map
 from trading_operator.manifests.metadata import (
     HALTED_BY_ANNOTATION,
+    HALTED_BY_UID_ANNOTATION,
+    OLD_COMMAND_ANNOTATION,
     Manifest,
     Owner,
     child_name,
@@ -25,6 +27,7 @@ from trading_operator.plan.sealing import seal
 from trading_operator.plan.types import (
     STATE_KEY,
     Block,
+    Halt,
     Observed,
     Plan,
     PodFacts,
@@ -36,6 +39,7 @@ from trading_operator.plan.types import (
 STATE_FOLDER = "/run/trading-state"
 STATE_VARIABLE = "TRADING_STATE_FILE"
 _VOLUME = "trading-state"
+_HALT_ANNOTATIONS = (HALTED_BY_ANNOTATION, HALTED_BY_UID_ANNOTATION, OLD_COMMAND_ANNOTATION)
 _STRICTNESS = {state.value: rank for rank, state in enumerate(TradingState)}
 
 
@@ -77,11 +81,23 @@ def plan_trading_state(system: System) -> Iterator[Manifest]:
     if system.spec.services or left:
         files = {STATE_KEY: f"{system.spec.trading_state.value}\n"}
         manifest = build_mutable_config_map(system.owner, ref.name, files)
-        if system.observed.halted_by:
+        if system.observed.halt is not None:
             # Remembered beside what it explains: it holds for as long as this does.
-            annotations = {HALTED_BY_ANNOTATION: system.observed.halted_by}
-            manifest["metadata"]["annotations"] = annotations
+            manifest["metadata"]["annotations"] = _describe_halt(system.observed.halt)
         yield manifest
+
+
+def read_halt(owner: Owner, observed: Observed) -> Halt | None:
+    """Return what is remembered beside the state of why it is Halted."""
+    file = observed.children.get(trading_state_ref(owner), {})
+    annotations = file.get("metadata", {}).get("annotations") or {}
+    found = [str(annotations.get(name, "")) for name in _HALT_ANNOTATIONS]
+    return Halt(*found) if found[0] else None
+
+
+def _describe_halt(halt: Halt) -> dict[str, str]:
+    told = zip(_HALT_ANNOTATIONS, (halt.restore, halt.uid, halt.old_command), strict=True)
+    return {name: value for name, value in told if value}
 
 
 def plan_notice(system: System) -> StateNotice:

@@ -88,7 +88,7 @@ def plan_trading_system(
             *(each.gate.requeue_after for each in turns.decisions),
         ),
         trading_state=plan_notice(system),
-        halted_by=observed.halted_by,
+        halted_by="" if observed.halt is None else observed.halt.restore,
         left=find_left(system, drafts),
     )
     return withhold(plan, observed) if spec.paused else plan

@@ -29,6 +29,7 @@ __all__ = [
     "FailedProbe",
     "Failure",
     "Finding",
+    "Halt",
     "InvalidSpecError",
     "JobPodFacts",
     "Manifest",
@@ -193,6 +194,16 @@ class RestoreFacts:
 
     name: str
     targets: frozenset[str]  # names of datastores and volumes
+    uid: str = ""
+
+
+@dataclass(frozen=True)
+class Halt:
+    """Because of which Restore no order is sent, whatever the spec says."""
+
+    restore: str  # its name, which an earlier one may have had
+    uid: str = ""
+    old_command: str = ""  # that names it and stood before it began: it means an earlier one
 
 
 @dataclass(frozen=True)
@@ -236,7 +247,7 @@ class Observed:
     capacity: Capacity | None = None  # None: it was not looked at
     backup: BackupFacts | None = None  # that rollout.backupBefore names; None: there is none
     restore: RestoreFacts | None = None
-    halted_by: str = ""  # the Restore because of which no order is sent
+    halt: Halt | None = None
 
 
 @dataclass(frozen=True)

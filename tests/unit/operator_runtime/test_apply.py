@@ -586,6 +586,30 @@ async def test_a_service_that_cannot_be_told_to_halt_is_not_started(bench: Bench
     assert [failure.ref.name for failure in applied.failures] == ["one-trading-state"]
 
 
+@pytest.mark.parametrize("answer", [(403, "Forbidden"), (500, "InternalError")])
+async def test_no_job_runs_without_an_object_that_was_planned_with_it(
+    bench: Bench, answer: tuple[int, str]
+) -> None:
+    bench.server.refusals["guard"] = answer
+    guard, job = _manifest("NetworkPolicy", "guard"), _manifest("Job", "once")
+    with contextlib.suppress(ApiError):
+        await bench.apply(guard, job)
+    assert not [path for _, path in bench.server.log if path.startswith("jobs")]
+    bench.kube.refusals.forget(KEY)
+    bench.server.refusals.clear()
+    await bench.apply(guard, job)
+    assert ("POST", "jobs/once") in bench.server.log
+
+
+async def test_a_job_waits_for_no_change_of_what_is_there(bench: Bench) -> None:
+    _put_claim(bench)
+    bench.server.refusals[CLAIM] = (403, "Forbidden")
+    grown = _manifest("PersistentVolumeClaim", CLAIM, spec={"resources": {"requests": {}}})
+    applied = await bench.apply(grown, _manifest("Job", "once"))
+    assert len(applied.failures) == 1
+    assert ("POST", "jobs/once") in bench.server.log
+
+
 async def test_every_write_says_whose_it_is(bench: Bench) -> None:
     managed = [{"manager": "trading-operator", "operation": "Update"}]
     bench.kube.cache.put(build_config_map("c", 1, managedFields=managed))

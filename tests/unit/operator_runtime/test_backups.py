@@ -13,7 +13,9 @@ from aiohttp import web
 from kubernetes.aio.client import Configuration
 from prometheus_client import generate_latest
 
+from trading_operator.api.errors import InvalidSpecError
 from trading_operator.controllers.backup import reconcile_backup
+from trading_operator.controllers.backups import build_backups
 from trading_operator.controllers.backups import read_facts as read_backup_facts
 from trading_operator.controllers.links import Links
 from trading_operator.controllers.neighbours import Neighbours
@@ -90,6 +92,7 @@ class Server:
 
     def __init__(self) -> None:
         self.written: list[str] = []
+        self.suspended: dict[str, bool | None] = {}
 
     async def answer(self, request: web.Request) -> web.StreamResponse:
         """Answer one request."""
@@ -100,6 +103,9 @@ class Server:
         if request.method == "GET":
             return web.json_response({"reason": "NotFound"}, status=404)
         body = copy.deepcopy(await request.json())
+        if isinstance(body, list):  # a JSON patch of managed fields
+            return web.json_response({"reason": "Invalid"}, status=422)
+        self.suspended[body["metadata"]["name"]] = body.get("spec", {}).get("suspend")
         self.written.append(f"{body['kind']}/{body['metadata']['name']}")
         version = str(100 + len(self.written))
         body["metadata"] |= {"uid": f"uid-{body['metadata']['name']}", "resourceVersion": version}
@@ -114,6 +120,7 @@ class World:
     server: Server
     neighbours: Neighbours
     systems: Served[Any]
+    restores: Served[Any]
 
     async def reconcile(self, body: Any = None) -> Report:
         """Pass over the Backup."""
@@ -135,12 +142,14 @@ async def bench() -> AsyncIterator[World]:
         restores = Served(build_restores(kube, OPERAND, neighbours), kube, events, metrics)
         neighbours.introduce(systems)
         neighbours.introduce(restores)
+        backups = Served(build_backups(kube, OPERAND, neighbours), kube, events, metrics)
+        neighbours.introduce(backups)
         systems.registry.store(build_body("one", spec={"datastores": [STORE]}))
         containers = [{"name": "main", "image": "postgres:17"}]
         workload = build_config_map("one-db", 1)
         spec = {"template": {"spec": {"containers": containers}}}
         cache.put({**workload, "kind": "StatefulSet", "spec": spec})
-        yield World(kube, server, neighbours, systems)
+        yield World(kube, server, neighbours, systems, restores)
 
 
 def condition(report: Report, kind: str) -> tuple[str, str]:
@@ -183,6 +192,27 @@ async def test_what_a_pod_says_reaches_the_status_and_a_job_of_nobody_does_not()
         report = await world.reconcile(body)
         assert [each["job"] for each in report.status["lastSets"]] == ["nightly-full-1"]
         assert condition(report, "Succeeded") == ("True", "BackupSucceeded")
+
+
+@pytest.mark.parametrize(
+    "spec", [{"targets": [{"name": "gone"}]}, {"destination": "nowhere"}], ids=str
+)
+async def test_a_backup_that_makes_no_sense_rests_while_its_system_is_restored(
+    spec: dict[str, Any],
+) -> None:
+    async with bench() as world:
+        await world.reconcile(backup_body(schedule={"full": "@daily"}))
+        assert world.server.suspended["nightly-full"] is False
+        broken = backup_body(schedule={"full": "@daily"}, **spec)
+        with pytest.raises(InvalidSpecError):
+            await world.reconcile(broken)
+        assert world.server.suspended["nightly-full"] is False
+        status = {"phase": "Stopping", "system": "one", "targets": ["db"]}
+        restore = build_body("back", spec={"backup": "nightly"}, status=status)
+        world.restores.registry.store({**restore, "kind": "Restore"})
+        with pytest.raises(InvalidSpecError):
+            await world.reconcile(broken)
+        assert world.server.suspended["nightly-full"] is True
 
 
 async def test_a_system_on_its_way_out_is_none() -> None:

@@ -69,7 +69,7 @@ def _found(runtime: Runtime) -> RestoreFacts | None:
 @pytest.mark.parametrize("phase", ["Stopping", "Saving", "Restoring"])
 def test_a_restore_holds_its_system_from_the_stop_to_the_end(runtime: Runtime, phase: str) -> None:
     runtime.restores.registry.store(restore_body(phase=phase))
-    assert _found(runtime) == RestoreFacts("back", frozenset({"db"}))
+    assert _found(runtime) == RestoreFacts("back", frozenset({"db"}), "uid-back")
     runtime.restores.registry.store(restore_body(phase="Succeeded", version=2))
     assert _found(runtime) is None
 
@@ -92,7 +92,7 @@ def test_one_that_failed_half_way_holds_its_system_until_it_is_deleted(runtime: 
 def test_another_try_names_itself_and_holds_what_both_have_touched(runtime: Runtime) -> None:
     runtime.restores.registry.store(restore_body("a", "Failed", job="a-restore"))
     runtime.restores.registry.store(restore_body("b", targets=["models"]))
-    assert _found(runtime) == RestoreFacts("b", frozenset({"db", "models"}))
+    assert _found(runtime) == RestoreFacts("b", frozenset({"db", "models"}), "uid-b")
 
 
 def test_each_step_of_a_restore_wakes_its_system_and_all_backups_of_it(runtime: Runtime) -> None:
@@ -132,18 +132,17 @@ def test_of_two_restores_one_goes_first_and_what_has_begun_before_all(runtime: R
 def test_a_backup_is_asked_only_once_what_uses_the_data_has_stopped(runtime: Runtime) -> None:
     runtime.restores.registry.store(restore_body())
     assert runtime.neighbours.asked_of(BACKUP) == ()
-    runtime.restores.registry.store(restore_body(phase="Saving", version=2))
-    assert runtime.neighbours.asked_of(BACKUP) == (restore_request("uid-back"),)
+    since = "2026-01-02T03:04:05Z"
+    saving = restore_body(phase="Saving", version=2, heldSince=since)
+    runtime.restores.registry.store(saving)
+    assert runtime.neighbours.asked_of(BACKUP) == (restore_request("uid-back", since),)
 
 
-def test_runs_of_other_backups_are_waited_for_and_drills_are_not(runtime: Runtime) -> None:
-    runs = [
-        {"kind": kind, "job": f"weekly-{kind.lower()}", "outcome": "Running"}
-        for kind in ("Full", "Drill")
-    ]
-    runtime.backups.registry.store(backup_body("weekly", running=runs))
-    assert runtime.neighbours.find_runs(SYSTEM, BACKUP) == ("Job weekly-full",)
-    assert runtime.neighbours.find_runs(SYSTEM, Key("ns", "weekly", "Backup")) == ()
+def test_the_other_backups_of_a_system_are_known(runtime: Runtime) -> None:
+    runtime.backups.registry.store(backup_body("weekly"))
+    (other,) = runtime.neighbours.find_backups(SYSTEM, BACKUP)
+    assert other["metadata"]["name"] == "weekly"
+    assert runtime.neighbours.find_backups(Key("ns", "two"), BACKUP) == ()
 
 
 async def test_restores_are_known_before_the_first_pass_over_a_system(

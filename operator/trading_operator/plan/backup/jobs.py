@@ -9,13 +9,13 @@ from trading_operator.api.common import parse_duration
 from trading_operator.manifests import cron_job
 from trading_operator.manifests.cron_job import Timing, build_cron_job, suspend_cron_job
 from trading_operator.manifests.job import Limits, build_job, build_job_spec
-from trading_operator.manifests.metadata import REQUEST, Manifest, child_name
+from trading_operator.manifests.metadata import REQUEST, Manifest, Owner, child_name
 from trading_operator.manifests.probe import whole_seconds
 from trading_operator.plan.backup.case import Case
 from trading_operator.plan.backup.cron import Cron, parse_cron
 from trading_operator.plan.backup.pods import Work, build_run_template, run_labels
 from trading_operator.plan.backup.requests import plan_requests
-from trading_operator.plan.types import Ref
+from trading_operator.plan.types import Observed, Ref
 
 _RETRIES = 2
 _KEPT_SECONDS = 3 * 86400  # of a Job that was asked for once
@@ -39,9 +39,9 @@ def read_schedules(spec: BackupSpec) -> tuple[Clockwork, ...]:
     return tuple(_read_schedules(spec))
 
 
-def cron_job_ref(case: Case, run: RunKind) -> Ref:
+def cron_job_ref(owner: Owner, run: RunKind) -> Ref:
     """Return the CronJob of a schedule."""
-    return Ref(cron_job.KIND, child_name(case.owner, run.value.lower()))
+    return Ref(cron_job.KIND, child_name(owner, run.value.lower()))
 
 
 def plan_cron_jobs(work: Work, schedules: tuple[Clockwork, ...], *, rests: bool) -> list[Manifest]:
@@ -49,11 +49,11 @@ def plan_cron_jobs(work: Work, schedules: tuple[Clockwork, ...], *, rests: bool)
     return [_build_cron_job(work, each, rests=rests) for each in schedules]
 
 
-def plan_resting(case: Case) -> list[Manifest]:
+def plan_resting(owner: Owner, observed: Observed) -> list[Manifest]:
     """Return the CronJobs that are there, suspended: there is nothing that they could back up."""
     return [
-        suspend_cron_job(case.owner, live)
-        for ref, live in sorted(case.observed.children.items())
+        suspend_cron_job(owner, live)
+        for ref, live in sorted(observed.children.items())
         if ref.kind == cron_job.KIND
     ]
 
@@ -95,7 +95,7 @@ def _build_cron_job(work: Work, clockwork: Clockwork, *, rests: bool) -> Manifes
         suspended=spec.suspend or (rests and run is not RunKind.DRILL),
     )
     job = build_job_spec(build_run_template(work, run), _limits(spec))
-    name = cron_job_ref(work.case, run).name
+    name = cron_job_ref(work.case.owner, run).name
     return build_cron_job(work.case.owner, name, run_labels(work, run), timing, job)
 
 

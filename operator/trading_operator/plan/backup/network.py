@@ -30,13 +30,16 @@ _EVERYWHERE = ("0.0.0.0/0", "::/0")
 _HTTPS, _HTTP = 443, 80
 
 
-def plan_job_network(work: Work) -> Iterator[Manifest]:
-    """Yield the policy of the Jobs' pods; none where the system has no isolation either."""
+def plan_job_network(work: Work, suffix: str) -> Iterator[Manifest]:
+    """Yield the policy of the Jobs' pods; none where the system has no isolation either.
+
+    Of a Backup and of a Restore of one name it ends in another suffix.
+    """
     if work.source.spec.network.isolation is Isolation.OFF:
         return
     owner, operand = work.case.owner, work.case.operand
     watchers = [operator_peer(operand.operator_namespace)] if operand.operator_namespace else []
-    metadata = build_metadata(owner, child_name(owner, "jobs"), work.labels)
+    metadata = build_metadata(owner, child_name(owner, suffix), work.labels)
     yield build_job_policy(
         metadata,
         build_own_selector(owner),

@@ -36,7 +36,7 @@ def look_ahead(
     awake = [
         each
         for each in schedules
-        if (wanted := cron_jobs.get(cron_job_ref(case, each.run))) is not None
+        if (wanted := cron_jobs.get(cron_job_ref(case.owner, each.run))) is not None
         and not wanted["spec"]["suspend"]
     ]
     since = _in_force_since(case, cron_jobs.values(), now)
@@ -73,7 +73,7 @@ def _missed(case: Case, clockwork: Clockwork, since: datetime, now: datetime) ->
 
     How many have been missed is counted once: what the status knows of is not looked at again.
     """
-    live = case.observed.children.get(cron_job_ref(case, clockwork.run))
+    live = case.observed.children.get(cron_job_ref(case.owner, clockwork.run))
     if live is None:
         return
     last = read_moment((live.get("status") or {}).get("lastScheduleTime"))

@@ -99,13 +99,15 @@ def _rests(case: Case) -> str:
 def _draft(case: Case, schedules: tuple[Clockwork, ...]) -> _Draft:
     source = case.source
     if source is None:
-        return _Draft(tuple(plan_resting(case)), block=_missing_system(case))
+        return _Draft(tuple(plan_resting(case.owner, case.observed)), block=_missing_system(case))
     targets = plan_targets(case, source)
     unready = bool(targets.awaited) or not targets
     block = _missing_targets(targets, source) if unready else find_repository_block(case)
     if block is None:
         return _draft_all(case, source, targets, schedules)
-    return _Draft(tuple(plan_resting(case)) if case.restored_by else (), block=block)
+    return _Draft(
+        tuple(plan_resting(case.owner, case.observed)) if case.restored_by else (), block=block
+    )
 
 
 def _draft_all(
@@ -120,7 +122,7 @@ def _draft_all(
     objects = (
         *(() if repository.claim is None else (repository.claim,)),
         config,
-        *plan_job_network(work),
+        *plan_job_network(work, "jobs"),
         *plan_cron_jobs(work, schedules, rests=asleep or bool(case.restored_by)),
         *(() if asleep else plan_asked_jobs(work)),
     )

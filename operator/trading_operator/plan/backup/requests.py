@@ -20,9 +20,12 @@ def request_of(uid: str, wish: Wish) -> str:
     return digest_of(["change", uid, wish.revision, wish.since, wish.retried])
 
 
-def restore_request(uid: str) -> str:
-    """Return the digest by which a Restore asks for a backup of what it will replace."""
-    return digest_of(["restore", uid])
+def restore_request(uid: str, held_since: str) -> str:
+    """Return the digest by which a Restore asks for a backup of what it will replace.
+
+    What services wrote since an earlier stop is in none that was taken then.
+    """
+    return digest_of(["restore", uid, held_since])
 
 
 def end_request(uid: str) -> str:

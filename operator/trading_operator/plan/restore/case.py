@@ -34,5 +34,5 @@ class RestoreCase:
     jobs: tuple[JobFacts, ...] = ()
     progress: Progress | None = None  # of the Job that runs
     rival: str = ""  # another Restore of the same system that goes first
-    busy: tuple[str, ...] = ()  # runs of other Backups of the system
+    busy: tuple[str, ...] = ()  # what other Backups of the system do, or could begin
     before: RestoreStatus = field(default_factory=RestoreStatus)

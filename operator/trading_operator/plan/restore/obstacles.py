@@ -20,12 +20,15 @@ from trading_operator.api.restore import LATEST, RestoreMode
 from trading_operator.api.rollout import RolloutPhase
 from trading_operator.api.trading_system import ComponentState
 from trading_operator.plan.backup.case import Case, Source
+from trading_operator.plan.backup.job_file import plan_hooks
+from trading_operator.plan.backup.jobs import read_schedules
 from trading_operator.plan.backup.repository import find_repository_block
 from trading_operator.plan.backup.targets import Targets, plan_targets
 from trading_operator.plan.restore.case import RestoreCase
 from trading_operator.plan.types import Block
 
 _LOOK_AGAIN = timedelta(seconds=15)
+_PASSING = frozenset({SYSTEM_NOT_READY, WAITING_FOR_TARGET})
 # While a change is on its way nobody stops and starts what it has changed.
 _SETTLED = frozenset(
     {RolloutPhase.PROVEN.value, RolloutPhase.ROLLED_BACK.value, RolloutPhase.HELD.value}
@@ -60,6 +63,15 @@ def find_obstacle(case: RestoreCase) -> Block | None:
     return next(_obstacles(case), None)
 
 
+def keeps_stopped(case: RestoreCase, block: Block) -> bool:
+    """Tell whether what has been stopped stays so: the obstacle passes by itself meanwhile.
+
+    A change that has begun all the same would not: it ends with its components running.
+    """
+    changes = case.system.rollout and case.system.rollout not in _SETTLED
+    return block.reason in _PASSING and not changes
+
+
 def _obstacles(case: RestoreCase) -> Iterator[Block]:
     backup = case.backup
     if backup is None:
@@ -78,6 +90,8 @@ def _obstacles(case: RestoreCase) -> Iterator[Block]:
     yield from _unready_system(case, source)
     targets = restored_targets(case, backup, source)
     yield from _unready_targets(case, targets)
+    if needs_safety(case):
+        yield from _unready_safety(backup, source)
     if needs_safety(case) and chosen_set(case, backup) == LATEST:
         # The backup of what is replaced would be the newest one.
         message = f"set: Backup {backup.owner.name} knows of none yet: make a Restore that names it"
@@ -117,6 +131,25 @@ def _unready_targets(case: RestoreCase, targets: Targets) -> Iterator[Block]:
     waits = (*targets.awaited, *away)
     if waits or not targets:
         message = f"waits until {', '.join(waits) or 'a target'} is Ready"
+        yield Block(WAITING_FOR_TARGET, message, _LOOK_AGAIN)
+
+
+def _unready_safety(backup: Case, source: Source) -> Iterator[Block]:
+    """Yield why what is replaced cannot be saved; raises InvalidSpecError when it never can.
+
+    The Backup takes all that it has, and none while its own spec makes no sense.
+    """
+    name = backup.owner.name
+    try:
+        read_schedules(backup.spec)
+        plan_hooks(backup, source)
+        awaited = plan_targets(backup, source).awaited
+    except InvalidSpecError as error:
+        problem = f"{name} cannot save what is replaced: {error.path}: {error.problem}"
+        mend = f"mend {name}, or make another Restore with safetyBackup: false"
+        raise InvalidSpecError("backup", problem, mend) from error
+    if awaited:
+        message = f"waits until {', '.join(awaited)} is there: {name} saves it too"
         yield Block(WAITING_FOR_TARGET, message, _LOOK_AGAIN)
 
 

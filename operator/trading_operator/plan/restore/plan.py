@@ -2,32 +2,33 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
+from trading_operator.api.backup_parts import Hooks
 from trading_operator.api.backup_status import Outcome, RunKind
 from trading_operator.api.common import parse_duration
 from trading_operator.api.restore import HOLDING, LATEST, OVER, RestorePhase
 from trading_operator.api.trading_system import ComponentState
-from trading_operator.manifests import cron_job
 from trading_operator.manifests.config_map import build_config_map
 from trading_operator.manifests.job import Limits, build_job, build_job_spec
 from trading_operator.manifests.metadata import Manifest, build_labels_within, child_name
 from trading_operator.manifests.probe import whole_seconds
-from trading_operator.plan.backup.answers import Answer, read_answer
+from trading_operator.plan.backup.answers import Answer, is_ending, read_answer
 from trading_operator.plan.backup.case import Case, JobFacts, Source
 from trading_operator.plan.backup.job_file import build_restore_file
-from trading_operator.plan.backup.jobs import cron_job_ref
 from trading_operator.plan.backup.network import plan_job_network
 from trading_operator.plan.backup.pods import Work, build_run_template, run_labels
 from trading_operator.plan.backup.repository import plan_repository
 from trading_operator.plan.backup.requests import restore_request
 from trading_operator.plan.backup.targets import Targets
 from trading_operator.plan.readiness import may_run
+from trading_operator.plan.restore.activity import find_activity
 from trading_operator.plan.restore.case import RestoreCase
 from trading_operator.plan.restore.obstacles import (
     chosen_set,
     find_obstacle,
+    keeps_stopped,
     needs_safety,
     restored_targets,
 )
@@ -54,7 +55,7 @@ class RestorePlan:
     answer: Answer | None = None
 
 
-def plan_restore(case: RestoreCase) -> RestorePlan:
+def plan_restore(case: RestoreCase, now: datetime) -> RestorePlan:
     """Return the next step; raises InvalidSpecError when the spec makes no sense.
 
     What is over stays so, and what has begun goes on: what keeps others from beginning is no
@@ -65,21 +66,41 @@ def plan_restore(case: RestoreCase) -> RestorePlan:
         return _resume(case, Plan(generation=generation))
     job = next(iter(case.jobs), None)
     if job is not None:
-        return _follow(case, job, Plan(generation=generation))
+        is_over = job.is_over and not is_ending(job, now)
+        wait = None if is_over else _ASK_AGAIN
+        return _follow(case, job, Plan(generation=generation, requeue_after=wait), is_over=is_over)
     if case.before.job is not None:
         gone = _resume(case, Plan(generation=generation))
         return _fail(case, gone, "its Job is gone: nobody knows how far it came")
     block = find_obstacle(case)
+    if block is not None:
+        return _wait(case, block)
     backup = case.backup
-    if block is not None or backup is None or backup.source is None:
-        plan = Plan(generation=generation, requeue_after=block.requeue_after if block else None)
-        message = "" if block is None else block.message
-        return RestorePlan(plan, RestorePhase.PENDING, message, block)
-    targets = restored_targets(case, backup, backup.source)
-    return _advance(case, backup, backup.source, targets)
+    source = None if backup is None else backup.source
+    assert backup is not None, "find_obstacle tells what is missing"
+    assert source is not None, "find_obstacle tells what is missing"
+    targets = restored_targets(case, backup, source)
+    # What cannot be built is told before anything is stopped for it.
+    objects = tuple(map(seal, _build_objects(case, backup, source, targets)))
+    return _advance(case, backup, source, targets, objects)
 
 
-def _advance(case: RestoreCase, backup: Case, source: Source, targets: Targets) -> RestorePlan:
+def _wait(case: RestoreCase, block: Block) -> RestorePlan:
+    """Wait for what must come first; what passes by itself starts nobody who was stopped."""
+    plan = Plan(generation=case.owner.generation, requeue_after=block.requeue_after)
+    if case.before.phase in HOLDING and keeps_stopped(case, block):
+        targets = tuple(case.before.targets)
+        return RestorePlan(plan, case.before.phase, block.message, block, targets)
+    return RestorePlan(plan, RestorePhase.PENDING, block.message, block)
+
+
+def _advance(
+    case: RestoreCase,
+    backup: Case,
+    source: Source,
+    targets: Targets,
+    objects: tuple[Manifest, ...],
+) -> RestorePlan:
     plan = Plan(generation=case.owner.generation, requeue_after=_LOOK_AGAIN)
     wanted = chosen_set(case, backup)
     known = "" if wanted == LATEST else wanted
@@ -93,7 +114,6 @@ def _advance(case: RestoreCase, backup: Case, source: Source, targets: Targets) 
         return replace(step, message="what uses it stops")
     if needs_safety(case) and (case.saved is None or case.saved.outcome != Outcome.SUCCEEDED):
         return replace(step, **_save(case.spec.backup, case.saved))
-    objects = tuple(map(seal, _build_objects(case, backup, source, targets)))
     return replace(step, plan=replace(plan, objects=objects), phase=RestorePhase.RESTORING)
 
 
@@ -115,17 +135,12 @@ def _active_users(case: RestoreCase, source: Source, targets: frozenset[str]) ->
 
 def _active_runs(case: RestoreCase, backup: Case) -> Iterator[str]:
     """Yield the runs that would back up what is half restored, and who could begin one."""
-    own, drill = restore_request(case.owner.uid), cron_job_ref(backup, RunKind.DRILL)
-    for ref, live in backup.observed.children.items():
-        if ref.kind == cron_job.KIND and ref != drill and not live["spec"].get("suspend"):
-            yield f"CronJob {ref.name}"
-    for job in backup.jobs:
-        if not job.is_over and job.run != RunKind.DRILL and job.request != own:
-            yield f"Job {job.name}"
+    own = restore_request(case.owner.uid, case.before.held_since or "")
+    yield from find_activity(backup.owner, backup.observed, backup.jobs, own)
     yield from case.busy
 
 
-def _follow(case: RestoreCase, job: JobFacts, plan: Plan) -> RestorePlan:
+def _follow(case: RestoreCase, job: JobFacts, plan: Plan, *, is_over: bool) -> RestorePlan:
     step = RestorePlan(
         plan,
         RestorePhase.RESTORING,
@@ -134,8 +149,8 @@ def _follow(case: RestoreCase, job: JobFacts, plan: Plan) -> RestorePlan:
         job=job,
         answer=read_answer(job.words),
     )
-    if not job.is_over:
-        return replace(step, plan=replace(plan, requeue_after=_ASK_AGAIN))
+    if not is_over:
+        return step
     answer = step.answer
     if job.outcome == Outcome.SUCCEEDED and answer is not None and answer.went_well:
         return replace(step, phase=RestorePhase.SUCCEEDED, message=answer.message)
@@ -165,6 +180,7 @@ def _build_objects(
     repository = plan_repository(backup)
     spec = case.spec
     wanted = {
+        "id": case.owner.uid,
         "set": chosen_set(case, backup),
         "targets": list(targets.names),
         "mode": spec.mode.value,
@@ -172,10 +188,12 @@ def _build_objects(
     files = build_restore_file(backup, targets, repository, wanted)
     labels = build_labels_within(source.owner.name, case.owner)
     config = build_config_map(case.owner, "job", files, labels)
-    own = replace(backup, owner=case.owner)
+    # A restore asks no service.
+    silent = backup.spec.model_copy(update={"hooks": Hooks()})
+    own = replace(backup, owner=case.owner, spec=silent)
     work = Work(own, source, targets, repository, config["metadata"]["name"])
     yield config
-    yield from plan_job_network(work)
+    yield from plan_job_network(work, "restore-job")
     limits = Limits(whole_seconds(parse_duration(spec.deadline)), _RETRIES)
     job = build_job_spec(build_run_template(work, RunKind.RESTORE), limits)
     name, marks = child_name(case.owner, "restore"), run_labels(work, RunKind.RESTORE)

@@ -46,6 +46,8 @@ def handled_commands(system: System, digest: str, problem: str) -> Mapping[str, 
     asked = {name: commands[name] for name in HANDLED if commands.get(name)}
     if problem:
         asked.pop(ROLLBACK_TO, None)
+    if system.observed.halt is not None:
+        asked.pop(RESUME_TRADING, None)
     unneeded = {APPROVE: system.spec.rollout.approval is Approval.AUTOMATIC}
     unneeded[SKIP_BACKUP] = system.spec.rollout.backup_before is None
     for name, needless in unneeded.items():

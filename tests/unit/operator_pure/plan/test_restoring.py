@@ -1,5 +1,7 @@
 """While data are restored what uses them is stopped, and orders wait for a person afterwards."""
 
+from dataclasses import replace
+
 import pytest
 
 from trading_operator.api.trading_system import TradingState
@@ -7,7 +9,7 @@ from trading_operator.plan.types import RestoreFacts
 from unit.operator_pure.rollout.worlds import Desk, desk
 from unit.operator_pure.systems import datastore, make_spec, service
 
-BACK = RestoreFacts("back", frozenset({"db"}))
+BACK = RestoreFacts("back", frozenset({"db"}), "uid-1")
 
 
 @pytest.fixture
@@ -78,6 +80,40 @@ def test_services_come_back_halted_until_a_person_says_so(settled: Desk) -> None
     assert told(settled) == "Active"
     assert "haltedBy" not in settled.status
     settled.commands = {}
+    settled.run(spec)
+    assert told(settled) == "Active"
+
+
+def test_a_command_that_let_an_earlier_restore_of_the_name_go_holds_for_that_one(
+    settled: Desk,
+) -> None:
+    spec = desk()
+    settled.commands = {"resume-trading": "back"}
+    settled.run(spec, restore=BACK)
+    settled.run(spec)
+    assert (told(settled), settled.status["haltedBy"]) == ("Halted", "back")
+    assert "resumeTrading" not in settled.status.get("handled", {})
+    settled.commands = {}
+    settled.run(spec)
+    settled.commands = {"resume-trading": "back"}
+    settled.run(spec)
+    assert told(settled) == "Active"
+    assert settled.status["handled"]["resumeTrading"] == "back"
+    # The next one of that name is another one again, and is named beyond doubt by its uid.
+    settled.run(spec, restore=replace(BACK, uid="uid-2"))
+    settled.run(spec)
+    assert told(settled) == "Halted"
+    settled.commands = {"resume-trading": "uid-2"}
+    settled.run(spec)
+    assert told(settled) == "Active"
+
+
+def test_a_command_that_is_given_during_the_restore_holds_for_it(settled: Desk) -> None:
+    spec = desk()
+    settled.run(spec, restore=BACK)
+    settled.commands = {"resume-trading": "back"}
+    settled.run(spec, restore=BACK)
+    assert told(settled) == "Halted"
     settled.run(spec)
     assert told(settled) == "Active"
 
