@@ -14,7 +14,7 @@ from trading_backup.manifest import Manifest, TargetRecord, find_shrunk
 from trading_backup.reading import read_back
 from trading_backup.reasons import Reason
 from trading_backup.retention import decide_retention
-from trading_backup.set_store import SetStore
+from trading_backup.set_store import SetStore, read_chain
 from trading_backup.sets import (
     VERIFIED,
     BackupSet,
@@ -35,8 +35,9 @@ def back_up(tools: Tools) -> Outcome:
     sets = _sweep(tools, store, store.read_sets())
     set_id = _choose_id(tools, sets)
     before = _read_newest(tools, store, sets)
+    base = _find_base(tools, store, sets, before)
     tools.presence.begin_writing()
-    manifest = _dump(tools, set_id, before)
+    manifest = _dump(tools, set_id, before, base)
     _read_back(tools, manifest)
     tools.progress.enter("Publishing")
     store.publish(manifest)
@@ -47,7 +48,7 @@ def back_up(tools: Tools) -> Outcome:
 
 
 def _read_newest(tools: Tools, store: SetStore, sets: list[BackupSet]) -> Manifest | None:
-    """Read the newest set's manifest: an increment may stand on it, and its times are a guide."""
+    """Read the newest set's manifest: its times and sizes are a guide."""
     backups = published(sets)
     try:
         return store.read_manifest(backups[-1]) if backups else None
@@ -57,6 +58,23 @@ def _read_newest(tools: Tools, store: SetStore, sets: list[BackupSet]) -> Manife
         # Made by a later release: no reason to make no backup.
         tools.warn(str(error))
         return None
+
+
+def _find_base(
+    tools: Tools, store: SetStore, sets: Sequence[BackupSet], before: Manifest | None
+) -> Manifest | None:
+    """Return what increments may stand on: the set before, when all of its own bases are there."""
+    if before is None or tools.job.mode == "Full":
+        return None
+    try:
+        for record in before.targets:
+            read_chain(store, sets, before, record.name)
+    except BackupError as error:
+        if not error.permanent:
+            raise
+        tools.warn(f"full copies, not increments: set {before.set} cannot be restored: {error}")
+        return None
+    return before
 
 
 def _open_repository(tools: Tools) -> None:
@@ -84,7 +102,9 @@ def _choose_id(tools: Tools, sets: list[BackupSet]) -> str:
     return set_id
 
 
-def _dump(tools: Tools, set_id: str, before: Manifest | None) -> Manifest:
+def _dump(
+    tools: Tools, set_id: str, before: Manifest | None, base: Manifest | None
+) -> Manifest:
     job, began = tools.job, tools.clock()
     names = tuple(target.name for target in job.targets)
     expected = {record.name: record.seconds for record in before.targets} if before else {}
@@ -92,7 +112,7 @@ def _dump(tools: Tools, set_id: str, before: Manifest | None) -> Manifest:
         engines = [open_engine(target, tools) for target in job.targets]
         with _held(tools, engines):
             tools.progress.enter_targets("Dumping", names, expected)
-            records = [_dump_target(tools, engine, set_id, before) for engine in engines]
+            records = [_dump_target(tools, engine, set_id, base) for engine in engines]
     return Manifest(
         set=set_id,
         backup=job.backup,
@@ -116,9 +136,9 @@ def _held(tools: Tools, engines: Sequence[Engine]) -> Iterator[None]:
 
 
 def _dump_target(
-    tools: Tools, engine: Engine, set_id: str, before: Manifest | None
+    tools: Tools, engine: Engine, set_id: str, base: Manifest | None
 ) -> TargetRecord:
-    record = engine.dump(set_id, before)
+    record = engine.dump(set_id, base)
     for warning in record.warnings:
         tools.warn(f"{record.name}: {warning}")
     logger.info("target dumped", extra={"target": describe_target(record)})

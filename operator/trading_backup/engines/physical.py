@@ -135,8 +135,8 @@ class PhysicalPostgreSQL:
             return None
         if base is None or int(number) < _INCREMENTAL_SINCE:
             self._tools.warn(
-                f"{self._target.name}: a full copy, not an increment: there is no earlier copy, or "
-                "PostgreSQL is older than 17"
+                f"{self._target.name}: a full copy, not an increment: there is no earlier copy to "
+                "stand on, or PostgreSQL is older than 17"
             )
             return None
         record = base.target(self._target.name)

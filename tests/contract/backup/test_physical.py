@@ -125,7 +125,7 @@ def test_an_increment_keeps_all_that_it_stands_on(
     assert job.run("backup", **rules).check().answer["sets"] == 1
 
 
-def test_a_set_whose_link_is_gone_is_told_and_the_next_full_copy_is_fine(
+def test_a_set_whose_link_is_gone_is_told_and_nothing_more_stands_on_it(
     server: SummarizingVolume, job: BackupJob, tmp_path: Path
 ) -> None:
     full = job.run("backup").check().answer["set"]
@@ -137,7 +137,12 @@ def test_a_set_whose_link_is_gone_is_told_and_the_next_full_copy_is_fine(
     target = _target(server.port, path="/drill/db/pgdata")
     ended = job.run("restore", targets=[target], restore={"set": made}).failed("SetNotFound", 42)
     assert full in ended.answer["message"]
-    assert job.run("backup").check().answer["set"] > made
+    job.run("verify").failed("SetNotFound", 42)
+    assert "newestVerified" not in job.run("list").check().answer
+    again = job.run("backup", mode="Incremental").check().answer
+    assert (again["mode"], again["set"] > made) == ("Full", True)
+    assert any("cannot be restored" in text and full in text for text in again["warnings"])
+    assert job.run("backup", mode="Incremental").check().answer["mode"] == "Incremental"
 
 
 def test_without_anything_to_stand_on_an_increment_becomes_a_full_copy_and_says_so(
