@@ -102,9 +102,7 @@ def _choose_id(tools: Tools, sets: list[BackupSet]) -> str:
     return set_id
 
 
-def _dump(
-    tools: Tools, set_id: str, before: Manifest | None, base: Manifest | None
-) -> Manifest:
+def _dump(tools: Tools, set_id: str, before: Manifest | None, base: Manifest | None) -> Manifest:
     job, began = tools.job, tools.clock()
     names = tuple(target.name for target in job.targets)
     expected = {record.name: record.seconds for record in before.targets} if before else {}
@@ -135,9 +133,7 @@ def _held(tools: Tools, engines: Sequence[Engine]) -> Iterator[None]:
         yield
 
 
-def _dump_target(
-    tools: Tools, engine: Engine, set_id: str, base: Manifest | None
-) -> TargetRecord:
+def _dump_target(tools: Tools, engine: Engine, set_id: str, base: Manifest | None) -> TargetRecord:
     record = engine.dump(set_id, base)
     for warning in record.warnings:
         tools.warn(f"{record.name}: {warning}")
