@@ -2,7 +2,8 @@
 
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
+from functools import partial
 
 from trading_backup.engines.parts import PartName, save_output, write_part
 from trading_backup.engines.throwaway import start_server
@@ -18,13 +19,28 @@ from trading_backup.postgresql.facts import (
     read_versions,
 )
 from trading_backup.postgresql.roles import find_roles, keep_missing
-from trading_backup.postgresql.snapshot import Snapshot, exported, keep_steady, read_dated_facts
+from trading_backup.postgresql.snapshot import (
+    Snapshot,
+    exported,
+    find_changed,
+    keep_steady,
+    read_dated_facts,
+)
+from trading_backup.postgresql.steadiness import (
+    Changed,
+    TablesChangedError,
+    find_restless,
+    list_tables,
+    warn_of_tries,
+)
 from trading_backup.programs import Finished
 from trading_backup.reasons import Reason
 from trading_backup.restic import last_words
 from trading_backup.tools import Tools
 
 _DUMP, _ROLES = "dump", "roles"
+# Moments that are tried until no table was emptied between one and the locks of its dump.
+_TRIES = 4
 # pg_restore 17 sets it on every server; older ones do not know it, and nothing depends on it.
 _UNKNOWN_SETTING = 'unrecognized configuration parameter "transaction_timeout"'
 
@@ -40,25 +56,28 @@ class LogicalPostgreSQL:
         self._place = Place(target.database)
         self._database = target.database
         self._keep_former = False
-        self._snapshot: Snapshot | None = None
+        self._snapshot: Snapshot  # from hold() on
+        self._held = ExitStack()
 
     @contextmanager
     def hold(self) -> Iterator[None]:
         """Hold a snapshot of the database; it locks nothing."""
-        with self._server.connected(self._database) as keeper, exported(keeper) as snapshot:
-            self._snapshot = snapshot
+        with self._held:
+            self._snapshot = self._hold_now()
             yield
 
     def dump(self, set_id: str, base: Manifest | None) -> TargetRecord:
-        """Dump the database and read its facts, both as of the moment that is held."""
-        began, snapshot = time.monotonic(), self._snapshot
-        assert snapshot is not None, "nothing is held"
+        """Dump the database and read its facts, both as of the moment that is held.
+
+        Facts come last: the sooner pg_dump locks the tables, the less can happen to them before.
+        """
+        began = time.monotonic()
+        dump, warnings = self._save_steady_dump(set_id)
+        snapshot = self._snapshot
         with self._server.connected(self._database) as reader:
             dated = read_dated_facts(reader, snapshot, self._tools.job.facts.row_hashes)
             versions, superuser = read_versions(reader), _is_superuser(reader)
-        dump = self._save_dump(set_id, snapshot.name)
-        with self._server.connected(self._database) as reader:
-            facts = keep_steady(reader, dated)
+        facts = keep_steady(dated, snapshot)
         return TargetRecord(
             name=self._target.name,
             engine=self._target.engine,
@@ -68,7 +87,7 @@ class LogicalPostgreSQL:
             versions=versions,
             as_of=snapshot.as_of,
             seconds=round(time.monotonic() - began, 3),
-            warnings=_warn_of_changes(dated.facts, facts),
+            warnings=(*warnings, *_warn_of_changes(dated.facts, facts)),
         )
 
     def check_target(self, record: TargetRecord, in_place: bool) -> None:
@@ -117,19 +136,63 @@ class LogicalPostgreSQL:
         """Do what has to be done around pg_restore."""
         yield
 
-    def _save_dump(self, set_id: str, snapshot: str) -> Part:
+    def _hold_now(self) -> Snapshot:
+        """Let the moment go that is held, and hold this one."""
+        self._held.close()
+        keeper = self._held.enter_context(self._server.connected(self._database))
+        return self._held.enter_context(exported(keeper))
+
+    def _save_steady_dump(self, set_id: str) -> tuple[Part, list[str]]:
+        """Dump the database as of a moment since which no table was emptied or rewritten.
+
+        pg_dump locks tables only once it runs, and would leave out the rows of such a table. A
+        table that is emptied every time is let pass with a warning: otherwise it would let no
+        backup be.
+        """
+        tries: list[Changed] = []
+        while True:
+            last = len(tries) == _TRIES - 1
+            restless = find_restless(tries) if last else {}
+            try:
+                part = self._save_dump(set_id, restless)
+            except TablesChangedError as error:
+                if last:
+                    raise self._never_steady(error.tables) from None
+                tries.append(error.tables)
+                self._snapshot = self._hold_now()
+            else:
+                return part, warn_of_tries(tries, restless)
+
+    def _check_steady(self, restless: Changed) -> None:
+        """Raise TablesChangedError when pg_dump has locked other tables than those held."""
+        with self._server.connected(self._database) as reader:
+            changed = find_changed(reader, self._snapshot)
+        if changed.keys() - restless.keys():
+            raise TablesChangedError(changed)
+
+    def _never_steady(self, tables: Changed) -> BackupError:
+        return BackupError(
+            Reason.DUMP_FAILED,
+            f"{self._target.name}: each time that the dump began, tables had just been emptied or "
+            f"rewritten, the last time {list_tables(tables)}",
+            "take the backup at a time at which nobody does that",
+        )
+
+    def _save_dump(self, set_id: str, restless: Changed) -> Part:
         options = (
             "--format=custom",
             # Not compressed here: restic finds what did not change, and compresses the rest.
             "--compress=none",
-            f"--snapshot={snapshot}",
+            f"--snapshot={self._snapshot.name}",
             "--lock-wait-timeout=5min",
             "--no-password",
         )
         source = self._server.command("pg_dump", self._database, *options)
         name = PartName(set_id, self._target.name, _DUMP)
         filename = f"{self._target.name}.pgdump"
-        return save_output(self._tools, name, "PostgreSQLArchive", filename, source)
+        # What it prints first comes after its locks.
+        begun = partial(self._check_steady, restless)
+        return save_output(self._tools, name, "PostgreSQLArchive", filename, source, begun)
 
     def _save_roles(self, set_id: str, superuser: bool) -> Part:
         options = ["--globals-only", "--no-tablespaces", "--no-password"]
@@ -215,7 +278,7 @@ def _warn_of_changes(read: Facts, steady: Facts) -> tuple[str, ...]:
     changed = sorted(read.keys() - steady.keys())
     if not changed:
         return ()
-    told = "were truncated or rewritten during the dump: no drill compares them"
+    told = "were emptied or rewritten meanwhile: no drill compares them"
     return (f"{len(changed)} of {len(read)} tables {told}: {', '.join(changed)[:300]}",)
 
 

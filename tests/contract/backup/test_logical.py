@@ -121,10 +121,11 @@ def test_facts_are_those_of_the_dump_while_others_write_and_truncate(
     writer = threading.Thread(target=write)
     writer.start()
     try:
-        job.run("backup").check()
+        made = job.run("backup").check().answer
     finally:
         done.set()
         writer.join()
+    assert not any("orders" in text for text in made["warnings"])
     proven = job.run("drill", **_drill(servers, job)).check().answer
     assert proven["different"] == 0
     # What is truncated all the time may be told as unknown; what is only written is compared.
@@ -151,6 +152,62 @@ def test_all_databases_of_a_set_are_of_one_moment(servers: Servers, job: BackupJ
     into = [{**servers.target_of(servers.target, d), "name": n} for n, d in restored.items()]
     assert job.run("drill", targets=into).check().answer["different"] == 0
     assert servers.target.read("SELECT count(*) FROM orders", restored["second"]) == [(1,)]
+
+
+def test_a_table_that_is_rewritten_before_its_dump_begins_keeps_its_rows(
+    servers: Servers, job: BackupJob
+) -> None:
+    names = {name: servers.make_source() for name in ("first", "second")}
+    for database in names.values():
+        servers.source.read("CREATE TABLE orders AS SELECT 1 AS n", database)
+    targets = [{**servers.target_of(servers.source, d), "name": n} for n, d in names.items()]
+    blocker = servers.source.connect(names["first"])
+    blocker.autocommit = False
+    with blocker.cursor() as cursor:
+        cursor.execute("LOCK TABLE orders IN ACCESS EXCLUSIVE MODE")
+    with job.started("backup", targets=targets) as process:
+        waits = "SELECT count(*) FROM pg_locks WHERE NOT granted"
+        wait_for(lambda: servers.source.read(waits) != [(0,)])
+        servers.source.read("ALTER TABLE orders ALTER n TYPE bigint", names["second"])
+        blocker.close()
+        ended = job.ended(process.process.wait(120), process).check()
+    [told] = ended.answer["warnings"][1:]
+    assert told.startswith("second: of a later moment than the other targets")
+    restored = {name: servers.make_database() for name in names}
+    into = [{**servers.target_of(servers.target, d), "name": n} for n, d in restored.items()]
+    proven = job.run("drill", targets=into).check().answer
+    assert (proven["compared"], proven["different"]) == (4, 0)
+    assert servers.target.read("SELECT count(*) FROM orders", restored["second"]) == [(1,)]
+
+
+def test_a_database_whose_tables_are_rewritten_all_the_time_makes_no_set(
+    servers: Servers, source: str, job: BackupJob
+) -> None:
+    count = 600
+    for number in range(count):
+        servers.source.read(f"CREATE TABLE t{number} AS SELECT 1 AS n", source)
+    done = threading.Event()
+
+    def rewrite() -> None:
+        connection = servers.source.connect(source)
+        with connection.cursor() as cursor:
+            for number in range(100 * count):
+                if done.wait(0.02):
+                    break
+                cursor.execute(f"TRUNCATE t{number % count}")
+        connection.close()
+
+    writer = threading.Thread(target=rewrite)
+    writer.start()
+    try:
+        ended = job.run("backup").failed("DumpFailed")
+    finally:
+        done.set()
+        writer.join()
+    assert "each time that the dump began" in ended.answer["message"]
+    assert job.locks == []
+    assert job.run("list").check().answer["sets"] == 0
+    assert job.run("backup").check().answer["sets"] == 1
 
 
 def test_roles_come_back_where_they_are_missing_and_no_password_changes(
