@@ -125,10 +125,15 @@ def _dump(tools: Tools, set_id: str, before: Manifest | None, base: Manifest | N
 
 @contextmanager
 def _held(tools: Tools, engines: Sequence[Engine]) -> Iterator[None]:
-    """Hold one moment of all targets: the databases' within milliseconds of each other."""
+    """Hold one moment of all targets, as near as each engine can.
+
+    Databases that are dumped are held within milliseconds of each other, and Redis begins its copy
+    then: after its own repl-diskless-sync-delay, 5 s by default. What holds nothing is of the time
+    at which it is read, a physical copy of its end.
+    """
     tools.progress.enter("Holding")
     with ExitStack() as stack:
-        for engine in engines:
+        for engine in sorted(engines, key=lambda engine: engine.holds_by_copying):
             stack.enter_context(engine.hold())
         yield
 

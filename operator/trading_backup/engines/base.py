@@ -12,6 +12,10 @@ from trading_backup.reasons import Reason
 class Engine(Protocol):
     """One target of a job. Nothing else here knows engines by name."""
 
+    @property
+    def holds_by_copying(self) -> bool:
+        """Whether `hold` lasts as long as it takes to copy the data: it then comes last."""
+
     def hold(self) -> AbstractContextManager[None]:
         """Hold the moment that `dump` saves, as far as the engine can, until the block's end."""
 

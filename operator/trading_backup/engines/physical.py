@@ -30,6 +30,8 @@ _INCREMENTAL_SINCE = 170_000
 class PhysicalPostgreSQL:
     """One server with all its databases; facts are those of the target's database."""
 
+    holds_by_copying = False
+
     def __init__(self, target: PostgreSQLTarget, tools: Tools) -> None:
         """Nothing is connected yet."""
         self._target = target

@@ -48,6 +48,8 @@ _UNKNOWN_SETTING = 'unrecognized configuration parameter "transaction_timeout"'
 class LogicalPostgreSQL:
     """One database of a server."""
 
+    holds_by_copying = False
+
     def __init__(self, target: PostgreSQLTarget, tools: Tools) -> None:
         """Work on the target's database until a restore makes one beside it."""
         self._target = target

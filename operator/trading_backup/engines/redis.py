@@ -43,6 +43,8 @@ class _Copy:
 class RedisServer:
     """One server with all its databases."""
 
+    holds_by_copying = True
+
     def __init__(self, target: RedisTarget, tools: Tools) -> None:
         """Read the password; nothing is connected yet."""
         self._target = target

@@ -20,6 +20,8 @@ _OF_THE_FILE_SYSTEM = frozenset({"lost+found"})
 class Volume:
     """One folder."""
 
+    holds_by_copying = False
+
     def __init__(self, target: VolumeTarget, tools: Tools) -> None:
         """Nothing is read yet."""
         self._target = target
