@@ -24,6 +24,11 @@ WHERE c.relkind IN ('r', 'p') AND NOT c.relispartition
   AND {own}
 ORDER BY 1, 2
 """
+# A server that starts on copied files empties what it does not log.
+_UNLOGGED = """EXISTS (
+    WITH RECURSIVE part(oid) AS (
+        SELECT c.oid UNION SELECT i.inhrelid FROM pg_inherits i JOIN part ON i.inhparent = part.oid)
+    SELECT FROM pg_class p JOIN part ON part.oid = p.oid WHERE p.relpersistence = 'u')"""
 OWN = """c.relpersistence <> 't' AND n.nspname <> 'information_schema'
   AND n.nspname !~ '^(pg_|_?timescaledb_)'
   AND NOT EXISTS (
@@ -56,6 +61,15 @@ def read_facts(connection: Connection, row_hashes: bool) -> Facts:
     """Read the facts of all tables as they are now."""
     tables = find_tables(connection)
     return {table.name: read_table(connection, table, row_hashes) for table in tables}
+
+
+def read_logged_facts(connection: Connection, row_hashes: bool) -> tuple[Facts, list[str]]:
+    """Read the facts that a copy of the server's files keeps, and the tables that it empties."""
+    statement = _TABLES.format(own=f"{OWN} AND {_UNLOGGED}")
+    unlogged = {Table(*row).name for row in query(connection, statement)}
+    tables = [table for table in find_tables(connection) if table.name not in unlogged]
+    facts = {table.name: read_table(connection, table, row_hashes) for table in tables}
+    return facts, sorted(unlogged)
 
 
 def find_tables(connection: Connection) -> list[Table]:

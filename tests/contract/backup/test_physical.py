@@ -115,6 +115,19 @@ def test_increments_are_put_together_and_a_server_starts_from_them(
     assert (older["set"], older["different"]) == (full["set"], 0)
 
 
+def test_unlogged_tables_are_told_and_not_compared(
+    server: SummarizingVolume, job: BackupJob, tmp_path: Path
+) -> None:
+    server.read("CREATE UNLOGGED TABLE cache AS SELECT 1 AS n")
+    server.read("CREATE TABLE parts (n int) PARTITION BY RANGE (n)")
+    server.read("CREATE UNLOGGED TABLE part PARTITION OF parts FOR VALUES FROM (0) TO (9)")
+    server.read("INSERT INTO parts VALUES (1)")
+    warnings = job.run("backup").check().answer["warnings"]
+    told = "unlogged tables are empty in a copy of the server's files"
+    assert f"db: {told}: public.cache, public.parts" in warnings
+    assert _drill(job, tmp_path, "newest")["different"] == 0
+
+
 def test_an_increment_keeps_all_that_it_stands_on(
     server: SummarizingVolume, job: BackupJob
 ) -> None:
