@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from contract.backup.backup_job import OWNER, BackupJob, wait_for
+from contract.backup.backup_job import OWNER, BackupJob, change_manifest, wait_for
 from contract.backup.servers import Servers
 from contract.images.database import PASSWORD as DATABASE_PASSWORD
 from contract.images.database import Volume
@@ -146,6 +146,34 @@ def test_keys_are_only_replaced_when_asked_for(
         job.run("restore", **fields, restore={"mode": "InPlace"}).check()
         assert target.ask("GET", "precious") is None
         _check_restored(target)
+
+
+def test_a_server_that_does_not_take_the_data_keeps_its_own(
+    source: RedisVolume, job: BackupJob, tmp_path: Path
+) -> None:
+    job.run("backup").check()
+    target = RedisVolume(tmp_path / "target")
+    # As one that does not know the format of our functions, or none at all.
+    with target.running("--rename-command", "FUNCTION", ""):
+        target.ask("SET", "precious", 1)
+        fields = {"targets": [target.target()], "restore": {"mode": "InPlace"}}
+        ended = job.run("restore", **fields).failed("RestoreFailed")
+        assert "functions were not taken" in ended.answer["message"]
+        assert target.ask("GET", "precious") == b"1"
+
+
+def test_an_older_server_is_refused_and_keeps_its_keys(
+    source: RedisVolume, job: BackupJob, tmp_path: Path
+) -> None:
+    job.run("backup").check()
+    change_manifest(job, r'"server": "[0-9.]+"', '"server": "99.0.0"')
+    target = RedisVolume(tmp_path / "target")
+    with target.running():
+        target.ask("SET", "precious", 1)
+        fields = {"targets": [target.target()], "restore": {"mode": "InPlace"}}
+        ended = job.run("restore", **fields).failed("TargetUnsuitable", 42)
+        assert "is older than 99.0.0" in ended.answer["message"]
+        assert target.ask("GET", "precious") == b"1"
 
 
 def test_a_drill_gives_the_copy_to_a_server_that_waits_for_it(
