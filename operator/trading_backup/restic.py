@@ -15,9 +15,7 @@ from trading_backup.reasons import Reason
 from trading_backup.secret_files import SecretFiles
 from trading_backup.sets import StoredSnapshot
 
-# Together longer than the half hour after which a lock that nobody renews is stale.
 _RETRY_LOCK = "7m"
-_LOCK_TRIES = 4
 # restic itself would go on for a quarter of an hour, also with a key that nobody knows.
 _OPEN_SECONDS = 60.0
 _NO_REPOSITORY = 10
@@ -197,14 +195,14 @@ class Restic:
         return finished
 
     def _run_unlocked(self, *words: str) -> Finished:
-        """Run a command; a lock that a killed Job left is taken away once it is surely stale."""
-        finished = self._programs.run(self.command(*words))
-        for _ in range(_LOCK_TRIES):
-            if finished.code != _LOCKED:
-                break
+        """Run a command once nobody else's lock is in its way.
+
+        Until the Job's deadline: a drill may read for hours, and who gives up before its end would
+        make the whole backup again. A lock that a killed Job left is taken away after half an hour.
+        """
+        while (finished := self._programs.run(self.command(*words))).code == _LOCKED:
             # Without --remove-all: only locks that nobody has renewed for half an hour.
             self._programs.run(self.command("unlock"))
-            finished = self._programs.run(self.command(*words))
         return finished
 
 
