@@ -8,7 +8,7 @@ from typing import Any
 from trading_backup.answer import Outcome, spell
 from trading_backup.engines import open_engine
 from trading_backup.engines.base import Engine
-from trading_backup.errors import BackupError
+from trading_backup.errors import BackupError, StoppedError
 from trading_backup.hooks import hooked
 from trading_backup.manifest import Manifest, TargetRecord, find_shrunk
 from trading_backup.reading import read_back
@@ -52,11 +52,13 @@ def _read_newest(tools: Tools, store: SetStore, sets: list[BackupSet]) -> Manife
     backups = published(sets)
     try:
         return store.read_manifest(backups[-1]) if backups else None
+    except StoppedError:
+        raise
     except BackupError as error:
-        if not error.permanent:
+        # Made by a later release, or damaged: no reason to make no backup. An increment needs it.
+        if not error.permanent and tools.job.mode != "Full":
             raise
-        # Made by a later release: no reason to make no backup.
-        tools.warn(str(error))
+        tools.warn(f"set {backups[-1].id} is not compared with: {error}")
         return None
 
 
