@@ -164,8 +164,12 @@ class Hooks(Model):
 
 
 class Restore(Model):
-    """Which set a drill or a restore takes, and where its data may go."""
+    """Which set a drill or a restore takes, and where its data may go.
 
+    By `id` a restore whose pod was lost knows what it has replaced already.
+    """
+
+    id: Annotated[str, Field(pattern=r"^[a-zA-Z0-9-]*$", max_length=64)] = ""
     set: SetChoice = "latest"
     targets: Annotated[tuple[Name, ...], Field(max_length=64)] = ()
     mode: RestoreMode = "Empty"

@@ -57,7 +57,7 @@ class LogicalPostgreSQL:
         self._server = Server(target, tools)
         self._place = Place(target.database)
         self._database = target.database
-        self._keep_former = False
+        self._keeper: str | None = None
         self._snapshot: Snapshot  # from hold() on
         self._held = ExitStack()
 
@@ -106,7 +106,7 @@ class LogicalPostgreSQL:
         So whoever fails or is killed before the end leaves the target as it was.
         """
         record = chain[-1]
-        self._keep_former = in_place
+        self._keeper = self._tools.job.restore.id if in_place else None
         make_beside(self._server, self._place)
         self._database = self._place.beside
         self._restore_roles(record.part(_ROLES))
@@ -129,7 +129,7 @@ class LogicalPostgreSQL:
 
     def publish(self) -> None:
         """Let a database that was restored beside the former one take its place."""
-        for warning in exchange(self._server, self._place, self._keep_former):
+        for warning in exchange(self._server, self._place, self._keeper):
             self._tools.warn(warning)
         self._database = self._place.database
 

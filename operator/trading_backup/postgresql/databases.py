@@ -29,6 +29,11 @@ class Place:
         """What the replaced database is called afterwards."""
         return self._suffixed("_replaced")
 
+    @property
+    def surplus(self) -> str:
+        """What a database is called that goes at once."""
+        return self._suffixed("_surplus")
+
     def _suffixed(self, suffix: str) -> str:
         return f"{self.database[: _LONGEST - len(suffix)]}{suffix}"
 
@@ -44,24 +49,30 @@ def make_beside(server: Server, place: Place) -> None:
         query(connection, statement)
 
 
-def exchange(server: Server, place: Place, keep_former: bool) -> list[str]:
-    """Let the restored database take the former one's name; return warnings of what that leaves."""
+def exchange(server: Server, place: Place, keeper: str | None) -> list[str]:
+    """Let the restored database take the former one's name; return warnings of what that leaves.
+
+    The former one is kept for a `keeper`, the id of a restore. What the same restore has put there
+    before, from another pod, goes instead: it is the second to come that would be lost else.
+    """
     with server.connected(MAINTENANCE) as connection:
-        _drop(connection, place.former)
         warnings = _find_lost_settings(connection, place.database)
         existed = _read_owner(connection, place.database) is not None
+        again = bool(keeper) and _read_comment(connection, place.former) == _mark(keeper)
+        away = place.surplus if keeper is None or again else place.former
+        _drop(connection, place.surplus)
         if existed:
+            _drop(connection, away)
             _allow_connections(connection, place.database, False)
         try:
-            _rename(connection, place, existed)
+            _rename(connection, place, away if existed else None, _mark(keeper))
         except BaseException:
             query(connection, "ROLLBACK")
             if existed:
                 _allow_connections(connection, place.database, True)
             raise
-        if not keep_former:
-            _drop(connection, place.former)
-    if existed and keep_former:
+        _drop(connection, place.surplus)
+    if existed and keeper is not None:
         warnings.append(
             f"{server.target.name}: the former database is kept as {place.former}, closed for "
             "connections: drop it when nothing of it is missed"
@@ -69,18 +80,31 @@ def exchange(server: Server, place: Place, keep_former: bool) -> list[str]:
     return warnings
 
 
-def _rename(connection: Connection, place: Place, existed: bool) -> None:
+def _rename(connection: Connection, place: Place, away: str | None, mark: str) -> None:
     """Rename both in one transaction: killed at any moment, the name is one of the two."""
     names = [(place.beside, place.database)]
-    if existed:
-        names.insert(0, (place.database, place.former))
+    if away is not None:
+        names.insert(0, (place.database, away))
     for old, _ in names:
         query(connection, _TERMINATE, old)
     query(connection, "BEGIN")
     for old, new in names:
         statement = sql.SQL("ALTER DATABASE {} RENAME TO {}")
         query(connection, statement.format(sql.Identifier(old), sql.Identifier(new)))
+    if away == place.former:
+        statement = sql.SQL("COMMENT ON DATABASE {} IS {}")
+        query(connection, statement.format(sql.Identifier(away), sql.Literal(mark)))
     query(connection, "COMMIT")
+
+
+def _mark(keeper: str | None) -> str:
+    return f"replaced by restore {keeper}" if keeper else "replaced by a restore"
+
+
+def _read_comment(connection: Connection, database: str) -> str | None:
+    statement = "SELECT shobj_description(oid, 'pg_database') FROM pg_database WHERE datname = %s"
+    rows = query(connection, statement, database)
+    return rows[0][0] if rows else None
 
 
 def _allow_connections(connection: Connection, database: str, allowed: bool) -> None:

@@ -280,6 +280,36 @@ def test_a_restore_in_place_takes_the_name_and_keeps_the_former_database(
     assert servers.target.read("SELECT count(*) FROM orders", database) == [(5000,)]
 
 
+def test_a_restore_whose_pod_is_made_anew_keeps_what_the_first_one_replaced(
+    servers: Servers, source: str, job: BackupJob
+) -> None:
+    _fill(servers, source)
+    job.run("backup").check()
+    database = servers.make_database()
+    servers.target.read("CREATE TABLE orders AS SELECT 'former' AS said", database)
+    into = [servers.target_of(servers.target, database)]
+
+    def restore(name: str, mode: str = "InPlace") -> None:
+        job.run("restore", targets=into, restore={"mode": mode, "id": name}).check()
+
+    def replaced(column: str) -> list[tuple[object, ...]]:
+        servers.target.read(f"ALTER DATABASE {database}_replaced WITH ALLOW_CONNECTIONS true")
+        return servers.target.read(f"SELECT {column} FROM orders", f"{database}_replaced")
+
+    for _ in range(2):
+        restore("first")
+        assert replaced("said") == [("former",)]
+        assert servers.target.read("SELECT count(*) FROM orders", database) == [(5000,)]
+    servers.target.read(f"DROP DATABASE {database} WITH (FORCE)")
+    servers.target.read(f"CREATE DATABASE {database}")
+    restore("into-an-empty-one", "Empty")
+    assert replaced("said") == [("former",)]
+    restore("second")
+    assert replaced("count(*)") == [(5000,)]
+    left = f"SELECT datname FROM pg_database WHERE datname LIKE '{database}\\_%'"
+    assert servers.target.read(left) == [(f"{database}_replaced",)]
+
+
 def test_data_that_differ_from_their_facts_are_no_proof(
     servers: Servers, source: str, job: BackupJob
 ) -> None:

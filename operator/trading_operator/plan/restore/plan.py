@@ -165,6 +165,7 @@ def _build_objects(
     repository = plan_repository(backup)
     spec = case.spec
     wanted = {
+        "id": case.owner.uid,
         "set": chosen_set(case, backup),
         "targets": list(targets.names),
         "mode": spec.mode.value,

@@ -129,6 +129,7 @@ def test_the_job_is_told_of_the_set_its_targets_and_the_mode() -> None:
     (text,) = made["ConfigMap"]["data"].values()
     told = Job.model_validate_json(text)
     assert (told.restore.set, told.restore.mode) == ("20260102T030000Z", "Empty")
+    assert told.restore.id == RESTORE.uid
     assert told.restore.targets == ("db", "models")
     pod = made["Job"]["spec"]["template"]["spec"]
     assert pod["containers"][0]["command"][-1] == "restore"
