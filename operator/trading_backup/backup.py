@@ -11,10 +11,11 @@ from trading_backup.engines.base import Engine
 from trading_backup.errors import BackupError, StoppedError
 from trading_backup.hooks import hooked
 from trading_backup.manifest import Manifest, TargetRecord, find_shrunk
+from trading_backup.presence import taking_turns
 from trading_backup.reading import read_back
 from trading_backup.reasons import Reason
 from trading_backup.retention import decide_retention
-from trading_backup.set_store import SetStore, read_chain
+from trading_backup.set_store import SetStore, check_publishable, read_chain
 from trading_backup.sets import (
     VERIFIED,
     BackupSet,
@@ -29,6 +30,13 @@ logger = logging.getLogger(__name__)
 
 
 def back_up(tools: Tools) -> Outcome:
+    """Make a new set, once no other run makes one."""
+    tools.progress.enter("WaitingForAnotherRun")
+    with taking_turns(tools.job.repository.path, tools.stop.check):
+        return _back_up(tools)
+
+
+def _back_up(tools: Tools) -> Outcome:
     """Make a new set; whatever fails before its manifest leaves no backup."""
     store = SetStore(tools.restic)
     _open_repository(tools)
@@ -40,6 +48,8 @@ def back_up(tools: Tools) -> Outcome:
     manifest = _dump(tools, set_id, before, base)
     _read_back(tools, manifest)
     tools.progress.enter("Publishing")
+    # In a bucket nobody can be seen: another run may have taken the name, or deleted a base.
+    check_publishable(manifest, store.read_sets())
     store.publish(manifest)
     tools.presence.end_writing()
     for warning in find_shrunk(manifest, before):

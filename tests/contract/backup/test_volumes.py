@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from contract.backup.backup_job import OWNER, REPOSITORY_PASSWORD, BackupJob
+from contract.backup.backup_job import OWNER, REPOSITORY_PASSWORD, BackupJob, wait_for
 
 
 def _make_folder(path: Path) -> Path:
@@ -103,6 +103,16 @@ def test_only_the_sets_that_the_rules_want_stay(volume: Path, job: BackupJob) ->
     snapshots = json.loads(job.run_program("restic", "snapshots", "--json"))
     found = {tag for item in snapshots for tag in item["tags"] if tag.startswith("set=")}
     assert found == {f"set={set_id}" for set_id in wanted}
+
+
+def test_runs_that_begin_at_once_make_two_sets(volume: Path, job: BackupJob) -> None:
+    job.run("backup").check()
+    (volume / "large").write_bytes(os.urandom(60_000_000))
+    with job.started("backup") as first:
+        wait_for(lambda: '"OpeningRepository"' in first.output)
+        second = job.run("backup")
+        first.process.wait(120)
+    assert second.check().answer["sets"] == 3
 
 
 def test_without_rules_nothing_is_deleted(job: BackupJob) -> None:
