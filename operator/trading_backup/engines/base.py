@@ -37,6 +37,9 @@ class Engine(Protocol):
     def publish(self) -> None:
         """Put restored and compared data into the place of the former ones, where that waits."""
 
+    def discard(self) -> None:
+        """Throw away restored data that do not count, where they are beside the former ones."""
+
 
 def refuse_statements(engine: str, statements: Sequence[str]) -> list[str]:
     """Refuse assertions for an engine without SQL."""

@@ -119,6 +119,9 @@ class PhysicalPostgreSQL:
     def publish(self) -> None:
         """Nothing waits: the files are there."""
 
+    def discard(self) -> None:
+        """Nothing is beside the former files."""
+
     def _look(self) -> tuple[Facts, list[str], datetime, dict[str, str]]:
         """Read the facts, what no copy holds, the time before they were read, and the versions."""
         with self._server.connected(self._target.database) as connection:

@@ -11,7 +11,14 @@ from trading_backup.errors import BackupError
 from trading_backup.job import PostgreSQLTarget
 from trading_backup.manifest import Facts, Manifest, Part, TargetRecord
 from trading_backup.postgresql.connection import MAINTENANCE, Connection, Server, query
-from trading_backup.postgresql.databases import Place, exchange, make_beside, refuse_missing
+from trading_backup.postgresql.databases import (
+    Place,
+    drop_beside,
+    exchange,
+    make_beside,
+    refuse_missing,
+    reopen,
+)
 from trading_backup.postgresql.facts import (
     count_own_relations,
     find_untrue,
@@ -95,6 +102,7 @@ class LogicalPostgreSQL:
     def check_target(self, record: TargetRecord, in_place: bool) -> None:
         """Refuse an older server, one that lacks an extension, and a database with data."""
         start_server(self._tools, self._target.start_file, self._server.ask)
+        self._warn(reopen(self._server, self._place))
         with self._server.connected(MAINTENANCE) as connection:
             self._check_versions(connection, record)
         if not in_place:
@@ -107,8 +115,8 @@ class LogicalPostgreSQL:
         """
         record = chain[-1]
         self._keeper = self._tools.job.restore.id if in_place else None
-        make_beside(self._server, self._place)
         self._database = self._place.beside
+        self._warn(make_beside(self._server, self._place))
         self._restore_roles(record.part(_ROLES))
         with self._prepared(record):
             self._restore_dump(record.part(_DUMP))
@@ -129,9 +137,17 @@ class LogicalPostgreSQL:
 
     def publish(self) -> None:
         """Let a database that was restored beside the former one take its place."""
-        for warning in exchange(self._server, self._place, self._keeper):
-            self._tools.warn(warning)
+        self._warn(exchange(self._server, self._place, self._keeper))
         self._database = self._place.database
+
+    def discard(self) -> None:
+        """Drop the database that was restored: it is as large as the former one."""
+        if self._database != self._place.database:
+            drop_beside(self._server, self._place)
+
+    def _warn(self, warnings: Sequence[str]) -> None:
+        for warning in warnings:
+            self._tools.warn(warning)
 
     @contextmanager
     def _prepared(self, _record: TargetRecord) -> Iterator[None]:

@@ -135,6 +135,9 @@ class RedisServer:
     def publish(self) -> None:
         """Nothing waits: the keys are there."""
 
+    def discard(self) -> None:
+        """Nothing is beside the former keys."""
+
     def _write(self, part: Part, file: Path) -> None:
         sink = Command(("dd", f"of={file}", "bs=1M", "status=none"))
         write_part(self._tools, part, sink)

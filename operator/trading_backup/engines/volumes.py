@@ -96,6 +96,9 @@ class Volume:
     def publish(self) -> None:
         """Nothing waits: the files are there."""
 
+    def discard(self) -> None:
+        """Nothing is beside the former files."""
+
     def _unsuitable(self, problem: str, mend: str) -> BackupError:
         name = self._target.name
         return BackupError(Reason.TARGET_UNSUITABLE, f"{name}: {problem}", mend, permanent=True)

@@ -305,9 +305,58 @@ def test_a_restore_whose_pod_is_made_anew_keeps_what_the_first_one_replaced(
     restore("into-an-empty-one", "Empty")
     assert replaced("said") == [("former",)]
     restore("second")
-    assert replaced("count(*)") == [(5000,)]
-    left = f"SELECT datname FROM pg_database WHERE datname LIKE '{database}\\_%'"
-    assert servers.target.read(left) == [(f"{database}_replaced",)]
+    assert replaced("said") == [("former",)]
+    left = f"SELECT datname FROM pg_database WHERE datname LIKE '{database}\\_%' ORDER BY 1"
+    names = [f"{database}_replaced", f"{database}_replaced_2"]
+    assert servers.target.read(left) == [(name,) for name in names]
+
+
+def test_a_restore_that_is_stopped_in_the_exchange_leaves_the_database_as_it_was(
+    servers: Servers, source: str, job: BackupJob
+) -> None:
+    _fill(servers, source)
+    job.run("backup").check()
+    database = servers.make_database()
+    servers.target.read("CREATE TABLE orders AS SELECT 'former' AS said", database)
+    fields = {
+        "targets": [servers.target_of(servers.target, database)],
+        "restore": {"mode": "InPlace", "id": "first"},
+    }
+    blocker = servers.target.connect("postgres")
+    blocker.autocommit = False
+    with blocker.cursor() as cursor:
+        # The exchange comments on what it puts away: by then the database is closed.
+        cursor.execute("LOCK TABLE pg_shdescription IN SHARE MODE")
+    with job.started("restore", **fields) as process:
+        waits = "SELECT count(*) FROM pg_stat_activity WHERE query LIKE 'COMMENT ON DATABASE%'"
+        wait_for(lambda: servers.target.read(waits) != [(0,)])
+        job.ended(process.stop(), process).failed("Terminated")
+    blocker.close()
+    assert servers.target.read("SELECT said FROM orders", database) == [("former",)]
+    # One that is killed there leaves it closed: the next one opens it.
+    servers.target.read(f"ALTER DATABASE {database} WITH ALLOW_CONNECTIONS false")
+    ended = job.run("restore", **fields).check()
+    assert any("it was closed for connections" in text for text in ended.answer["warnings"])
+    assert servers.target.read("SELECT count(*) FROM orders", database) == [(5000,)]
+
+
+def test_the_restored_database_is_made_like_the_former_one_and_lost_grants_are_told(
+    servers: Servers, source: str, job: BackupJob
+) -> None:
+    _fill(servers, source)
+    job.run("backup").check()
+    database = f"like_{servers.make_database()}"
+    servers.target.read(
+        f"CREATE DATABASE {database} TEMPLATE template0 ENCODING 'LATIN1' LC_COLLATE 'C' "
+        "LC_CTYPE 'C'"
+    )
+    servers.target.read(f"GRANT CONNECT ON DATABASE {database} TO PUBLIC")
+    into = [servers.target_of(servers.target, database)]
+    ended = job.run("restore", targets=into).check()
+    assert any("grant again on the database" in text for text in ended.answer["warnings"])
+    made = f"""SELECT pg_encoding_to_char(encoding), datcollate, datctype
+        FROM pg_database WHERE datname = '{database}'"""
+    assert servers.target.read(made) == [("LATIN1", "C", "C")]
 
 
 def test_data_that_differ_from_their_facts_are_no_proof(
@@ -318,6 +367,9 @@ def test_data_that_differ_from_their_facts_are_no_proof(
     change_manifest(job, '"rows": 5000', '"rows": 5001')
     fields = _drill(servers, job)
     ended = job.run("drill", **fields).failed("DataDiffer")
+    restoring = f"{fields['targets'][0]['database']}_restoring"
+    left = f"SELECT count(*) FROM pg_database WHERE datname = '{restoring}'"
+    assert servers.target.read(left) == [(0,)]
     assert ended.answer["different"] == 1
     assert ended.answer["comparison"][0] == {
         "target": "db",
