@@ -161,7 +161,8 @@ def test_a_changed_byte_is_found_and_such_a_run_deletes_nothing(
     assert verified.code == 1
     assert verified.answer["reason"] in ("RepositoryDamaged", "RepositoryFailed", "ReadBackFailed")
     ended = job.run("backup", retention={"keepLast": 1}, verify={"readData": "100%"})
-    assert (ended.code, ended.answer["reason"]) == (1, "RepositoryDamaged")
+    assert ended.code == 1
+    assert ended.answer["reason"] in ("RepositoryDamaged", "RepositoryFailed")
     listed = job.run("list").check()
     assert all(f'"set": "{set_id}"' in listed.log for set_id in sets)
     assert listed.answer["newestVerified"] == sets[-1]
