@@ -8,13 +8,14 @@ from typing import Any
 from trading_backup.answer import Outcome, spell
 from trading_backup.engines import open_engine
 from trading_backup.engines.base import Engine
-from trading_backup.errors import BackupError
+from trading_backup.errors import BackupError, StoppedError
 from trading_backup.hooks import hooked
 from trading_backup.manifest import Manifest, TargetRecord, find_shrunk
+from trading_backup.presence import taking_turns
 from trading_backup.reading import read_back
 from trading_backup.reasons import Reason
 from trading_backup.retention import decide_retention
-from trading_backup.set_store import SetStore
+from trading_backup.set_store import SetStore, check_publishable, read_chain
 from trading_backup.sets import (
     VERIFIED,
     BackupSet,
@@ -33,16 +34,26 @@ _NAMED = 10
 
 
 def back_up(tools: Tools) -> Outcome:
+    """Make a new set, once no other run makes one."""
+    tools.progress.enter("WaitingForAnotherRun")
+    with taking_turns(tools.job.repository.path, tools.stop.check):
+        return _back_up(tools)
+
+
+def _back_up(tools: Tools) -> Outcome:
     """Make a new set; whatever fails before its manifest leaves no backup."""
     store = SetStore(tools.restic, tools.job.system)
     _open_repository(tools)
     sets = _sweep(tools, store, store.read_all())
     set_id = _choose_id(tools, sets)
     before = _read_newest(tools, store, sets)
+    base = _find_base(tools, store, sets, before)
     tools.presence.begin_writing()
-    manifest = _dump(tools, set_id, before)
+    manifest = _dump(tools, set_id, before, base)
     _read_back(tools, manifest)
     tools.progress.enter("Publishing")
+    # In a bucket nobody can be seen: another run may have taken the name, or deleted a base.
+    check_publishable(manifest, store.read_sets())
     store.publish(manifest)
     tools.presence.end_writing()
     for warning in find_shrunk(manifest, before):
@@ -51,16 +62,35 @@ def back_up(tools: Tools) -> Outcome:
 
 
 def _read_newest(tools: Tools, store: SetStore, sets: list[BackupSet]) -> Manifest | None:
-    """Read the newest set's manifest: an increment may stand on it, and its times are a guide."""
+    """Read the newest set's manifest: its times and sizes are a guide."""
     backups = published(of_system(sets, tools.job.system))
     try:
         return store.read_manifest(backups[-1]) if backups else None
+    except StoppedError:
+        raise
+    except BackupError as error:
+        # Made by a later release, or damaged: no reason to make no backup. An increment needs it.
+        if not error.permanent and tools.job.mode != "Full":
+            raise
+        tools.warn(f"set {backups[-1].id} is not compared with: {error}")
+        return None
+
+
+def _find_base(
+    tools: Tools, store: SetStore, sets: Sequence[BackupSet], before: Manifest | None
+) -> Manifest | None:
+    """Return what increments may stand on: the set before, when all of its own bases are there."""
+    if before is None or tools.job.mode == "Full":
+        return None
+    try:
+        for record in before.targets:
+            read_chain(store, sets, before, record.name)
     except BackupError as error:
         if not error.permanent:
             raise
-        # Made by a later release: no reason to make no backup.
-        tools.warn(str(error))
+        tools.warn(f"full copies, not increments: set {before.set} cannot be restored: {error}")
         return None
+    return before
 
 
 def _open_repository(tools: Tools) -> None:
@@ -88,7 +118,7 @@ def _choose_id(tools: Tools, sets: list[BackupSet]) -> str:
     return set_id
 
 
-def _dump(tools: Tools, set_id: str, before: Manifest | None) -> Manifest:
+def _dump(tools: Tools, set_id: str, before: Manifest | None, base: Manifest | None) -> Manifest:
     job, began = tools.job, tools.clock()
     names = tuple(target.name for target in job.targets)
     expected = {record.name: record.seconds for record in before.targets} if before else {}
@@ -96,7 +126,7 @@ def _dump(tools: Tools, set_id: str, before: Manifest | None) -> Manifest:
         engines = [open_engine(target, tools) for target in job.targets]
         with _held(tools, engines):
             tools.progress.enter_targets("Dumping", names, expected)
-            records = [_dump_target(tools, engine, set_id, before) for engine in engines]
+            records = [_dump_target(tools, engine, set_id, base) for engine in engines]
     return Manifest(
         set=set_id,
         backup=job.backup,
@@ -111,18 +141,21 @@ def _dump(tools: Tools, set_id: str, before: Manifest | None) -> Manifest:
 
 @contextmanager
 def _held(tools: Tools, engines: Sequence[Engine]) -> Iterator[None]:
-    """Hold one moment of all targets: the databases' within milliseconds of each other."""
+    """Hold one moment of all targets, as near as each engine can.
+
+    Databases that are dumped are held within milliseconds of each other, and Redis begins its copy
+    then: after its own repl-diskless-sync-delay, 5 s by default. What holds nothing is of the time
+    at which it is read, a physical copy of its end.
+    """
     tools.progress.enter("Holding")
     with ExitStack() as stack:
-        for engine in engines:
+        for engine in sorted(engines, key=lambda engine: engine.holds_by_copying):
             stack.enter_context(engine.hold())
         yield
 
 
-def _dump_target(
-    tools: Tools, engine: Engine, set_id: str, before: Manifest | None
-) -> TargetRecord:
-    record = engine.dump(set_id, before)
+def _dump_target(tools: Tools, engine: Engine, set_id: str, base: Manifest | None) -> TargetRecord:
+    record = engine.dump(set_id, base)
     for warning in record.warnings:
         tools.warn(f"{record.name}: {warning}")
     logger.info("target dumped", extra={"target": describe_target(record)})

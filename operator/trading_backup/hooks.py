@@ -5,6 +5,7 @@ import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
+from http.client import HTTPException
 
 from trading_backup.errors import BackupError
 from trading_backup.job import Hook, Hooks
@@ -65,8 +66,9 @@ def _post(hook: Hook) -> str:
             return ""
     except urllib.error.HTTPError as error:
         return f"it answered {error.code}"
-    except (OSError, ValueError) as error:
-        return str(error)
+    except (OSError, ValueError, HTTPException) as error:
+        # Also one that speaks no HTTP: the hooks after it are asked all the same.
+        return " ".join(str(error).split()) or type(error).__name__
 
 
 def _describe(hook: Hook, problem: str) -> str:

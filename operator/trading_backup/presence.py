@@ -3,13 +3,16 @@
 import fcntl
 import logging
 import os
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
 logger = logging.getLogger(__name__)
 
 _FILE = ".trading-backup"
+_TURN_FILE = ".trading-backup-turn"
+_POLL_SECONDS = 0.5
 _WRITING = b"writing\n"
 
 
@@ -59,6 +62,44 @@ def present(repository: Path | None) -> Iterator[Presence]:
         yield Presence(descriptor, _hold(descriptor))
     finally:
         os.close(descriptor)
+
+
+@contextmanager
+def taking_turns(repository: Path | None, check: Callable[[], None]) -> Iterator[None]:
+    """Be the only one of those that make sets; `check` is called while another one does.
+
+    A full and an incremental run may begin at once, and would give their sets one name.
+    """
+    with _opened(repository) as descriptor:
+        while descriptor is not None and not _try_lock(descriptor):
+            check()
+            time.sleep(_POLL_SECONDS)
+        yield
+
+
+@contextmanager
+def _opened(repository: Path | None) -> Iterator[int | None]:
+    """Open the file that those who make sets lock; None where there can be none."""
+    descriptor = None
+    if repository is not None:
+        with suppress(OSError):  # whoever cannot write there fails with better words
+            descriptor = os.open(repository / _TURN_FILE, os.O_RDWR | os.O_CREAT, 0o660)
+    try:
+        yield descriptor
+    finally:
+        if descriptor is not None:
+            os.close(descriptor)
+
+
+def _try_lock(descriptor: int) -> bool:
+    """Lock a file; False when another one has it, True also where files cannot be locked."""
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    except OSError as error:
+        logger.info("turns cannot be taken: %s", error)
+    return True
 
 
 def _hold(descriptor: int) -> bool:

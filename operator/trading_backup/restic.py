@@ -1,6 +1,7 @@
 """restic as a child program: its commands, its environment, and what its exit codes mean."""
 
 import json
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -14,13 +15,13 @@ from trading_backup.reasons import Reason
 from trading_backup.secret_files import SecretFiles
 from trading_backup.sets import StoredSnapshot
 
-# Together longer than the half hour after which a lock that nobody renews is stale.
 _RETRY_LOCK = "7m"
-_LOCK_TRIES = 4
 # restic itself would go on for a quarter of an hour, also with a key that nobody knows.
 _OPEN_SECONDS = 60.0
 _NO_REPOSITORY = 10
 _LOCKED = 11
+# What restic says of snapshots that it leaves out of a list, with an exit code of 0.
+_UNREAD = re.compile(r'Ignoring "|could not load snapshots: ')
 # What a file system makes by itself; only root may read it.
 _OF_THE_FILE_SYSTEM = "lost+found"
 
@@ -72,8 +73,18 @@ class Restic:
         self._run("init", "--repository-version=2")
 
     def snapshots(self) -> list[StoredSnapshot]:
-        """Read all snapshots."""
-        return parse_snapshots(self._run("snapshots", "--json").output)
+        """Read all snapshots; raises BackupError when one of them cannot be read.
+
+        restic itself leaves such a one out, says so, and ends well. A list that lacks the manifest
+        of a good set would let it be swept away.
+        """
+        finished = self._run("snapshots", "--json")
+        if find_unread(finished):
+            # Another Job may have deleted it between two of restic's looks: then it is not listed.
+            finished = self._run("snapshots", "--json")
+        if unread := find_unread(finished):
+            raise _damaged(f"restic could not read all snapshots: {unread}")
+        return parse_snapshots(finished.output)
 
     def save_stream(
         self, source: Command, filename: str, tags: Sequence[str], tell: Callable[[int], None]
@@ -157,12 +168,7 @@ class Restic:
         subset = [] if _read_percent(read_data) == 0 else [f"--read-data-subset={read_data}"]
         finished = self._run_unlocked("check", *subset)
         if "contains errors" in finished.errors:
-            raise BackupError(
-                Reason.REPOSITORY_DAMAGED,
-                f"restic check found errors: {last_words(finished)}",
-                "keep the repository as it is, run `restic check --read-data` on a copy of it, and "
-                "follow what it says; the newest verified set stays",
-            )
+            raise _damaged(f"restic check found errors: {last_words(finished)}")
         _check(finished)
 
     def forget(self, snapshots: Sequence[str]) -> None:
@@ -189,14 +195,14 @@ class Restic:
         return finished
 
     def _run_unlocked(self, *words: str) -> Finished:
-        """Run a command; a lock that a killed Job left is taken away once it is surely stale."""
-        finished = self._programs.run(self.command(*words))
-        for _ in range(_LOCK_TRIES):
-            if finished.code != _LOCKED:
-                break
+        """Run a command once nobody else's lock is in its way.
+
+        Until the Job's deadline: a drill may read for hours, and who gives up before its end would
+        make the whole backup again. A lock that a killed Job left is taken away after half an hour.
+        """
+        while (finished := self._programs.run(self.command(*words))).code == _LOCKED:
             # Without --remove-all: only locks that nobody has renewed for half an hour.
             self._programs.run(self.command("unlock"))
-            finished = self._programs.run(self.command(*words))
         return finished
 
 
@@ -240,6 +246,21 @@ def parse_snapshots(listing: str) -> list[StoredSnapshot]:
         )
         for item in json.loads(listing or "[]") or ()
     ]
+
+
+def find_unread(finished: Finished) -> str:
+    """Return what restic said of snapshots that it lists without: nothing when it read all."""
+    lines = finished.errors.splitlines()
+    return " / ".join(line.strip() for line in lines if _UNREAD.match(line.strip()))[:600]
+
+
+def _damaged(problem: str) -> BackupError:
+    return BackupError(
+        Reason.REPOSITORY_DAMAGED,
+        problem,
+        "keep the repository as it is, run `restic check --read-data` on a copy of it, and "
+        "follow what it says; no set is deleted until then",
+    )
 
 
 def _parse_lines(lines: Sequence[str], kind: str) -> Iterator[dict[str, Any]]:

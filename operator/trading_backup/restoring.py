@@ -1,7 +1,8 @@
 """The commands `restore` and `drill`: restore, compare with the facts, assert, then publish."""
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -74,14 +75,34 @@ def _restore(tools: Tools, mode: RestoreMode) -> Outcome:
         for target in choose_targets(tools.job)
     ]
     _check_all(tools, restorations, in_place=mode == "InPlace")
-    _restore_all(tools, restorations, in_place=mode == "InPlace")
-    findings = _look(tools, restorations)
+    with _discarding_on_failure(tools, restorations):
+        _restore_all(tools, restorations, in_place=mode == "InPlace")
+        findings = _look(tools, restorations)
     if findings.different or findings.untrue:
+        _discard(tools, restorations)
         return _refuse(tools, manifest, findings, began)
     tools.progress.enter("Publishing")
     for restoration in restorations:
         restoration.engine.publish()
     return _succeed(tools, store, manifest, findings, began)
+
+
+@contextmanager
+def _discarding_on_failure(tools: Tools, restorations: Sequence[Restoration]) -> Iterator[None]:
+    try:
+        yield
+    except BaseException:
+        _discard(tools, restorations)
+        raise
+
+
+def _discard(tools: Tools, restorations: Sequence[Restoration]) -> None:
+    """Give back the room of data that do not count; the next run drops what stays all the same."""
+    for restoration in restorations:
+        try:
+            restoration.engine.discard()
+        except BackupError as error:
+            tools.warn(f"what was restored beside the former data stays: {error}")
 
 
 def choose_targets(job: Job) -> list[Target]:

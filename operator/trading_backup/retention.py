@@ -9,6 +9,7 @@ from trading_backup.sets import (
     RESTORED,
     VERIFIED,
     BackupSet,
+    find_whole,
     group_chains,
     newest_marked,
     published,
@@ -44,9 +45,10 @@ def _in_order(sets: Sequence[BackupSet]) -> tuple[BackupSet, ...]:
 def _find_wanted(
     backups: Sequence[BackupSet], rules: Retention, now: datetime
 ) -> Sequence[BackupSet]:
-    newest_first = sorted(backups, key=lambda backup_set: backup_set.id, reverse=True)
     if rules == Retention():
-        return newest_first
+        return backups
+    # An increment without its base cannot be restored: no rule counts it, only its age keeps it.
+    newest_first = find_whole(backups)[::-1]
     # The newest proven sets stay whatever the rules say, and so does the one just made.
     proven = [newest_marked(backups, VERIFIED), newest_marked(backups, RESTORED)]
     oldest = now - timedelta(days=rules.days)
@@ -54,7 +56,7 @@ def _find_wanted(
         *newest_first[:1],
         *(backup_set for backup_set in proven if backup_set is not None),
         *newest_first[: rules.keep_last],
-        *(backup_set for backup_set in newest_first if rules.days and backup_set.time >= oldest),
+        *(backup_set for backup_set in backups if rules.days and backup_set.time >= oldest),
         *_newest_of_each(newest_first, rules.daily, lambda time: time.date()),
         *_newest_of_each(newest_first, rules.weekly, lambda time: time.isocalendar()[:2]),
         *_newest_of_each(newest_first, rules.monthly, lambda time: (time.year, time.month)),

@@ -14,6 +14,7 @@ from trading_backup.sets import (
     MANIFEST,
     BackupSet,
     StoredSnapshot,
+    find_whole,
     group_sets,
     of_system,
     published,
@@ -111,6 +112,19 @@ def choose_set(sets: Sequence[BackupSet], wanted: str) -> BackupSet:
         f"choose one of the newest: {known}",
         permanent=True,
     )
+
+
+def check_publishable(manifest: Manifest, sets: Sequence[BackupSet]) -> None:
+    """Raise BackupError when another run has taken a set's name or deleted what it stands on."""
+    known = {backup_set.id for backup_set in published(sets)}
+    if manifest.set in known:
+        problem = f"another run has published a set {manifest.set} meanwhile"
+    elif gone := sorted(manifest.bases - {backup_set.id for backup_set in find_whole(sets)}):
+        problem = f"what set {manifest.set} stands on is gone: {', '.join(gone)}"
+    else:
+        return
+    mend = "let no two Backups share a repository; the next run tries again"
+    raise BackupError(Reason.DUMP_FAILED, problem, mend)
 
 
 def read_chain(

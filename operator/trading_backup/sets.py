@@ -121,9 +121,19 @@ def find_unfinished(sets: Iterable[BackupSet], now: datetime, alone: bool) -> li
     ]
 
 
-def newest_marked(sets: Iterable[BackupSet], mark: str) -> BackupSet | None:
-    """Return the newest set with a mark; the newest set, not the newest mark."""
-    return next((s for s in sorted(sets, key=_id, reverse=True) if s.marked_at(mark)), None)
+def find_whole(sets: Sequence[BackupSet]) -> list[BackupSet]:
+    """Return the backups with all that they stand on: the others cannot be restored."""
+    whole: dict[str, BackupSet] = {}
+    # A base is older than what stands on it.
+    for backup_set in sorted(published(sets), key=_id):
+        if backup_set.bases <= whole.keys():
+            whole[backup_set.id] = backup_set
+    return list(whole.values())
+
+
+def newest_marked(sets: Sequence[BackupSet], mark: str) -> BackupSet | None:
+    """Return the newest whole set with a mark; the newest set, not the newest mark."""
+    return next((s for s in reversed(find_whole(sets)) if s.marked_at(mark)), None)
 
 
 def _id(backup_set: BackupSet) -> str:

@@ -3,7 +3,7 @@
 from trading_backup.answer import Outcome, spell
 from trading_backup.reading import read_back
 from trading_backup.reasons import Reason
-from trading_backup.set_store import SetStore, choose_set
+from trading_backup.set_store import SetStore, choose_set, read_chain
 from trading_backup.sets import VERIFIED, newest_marked, published
 from trading_backup.tools import Tools
 
@@ -12,11 +12,13 @@ def verify(tools: Tools) -> Outcome:
     """Read a set back, check the repository, and mark the set as verified."""
     store = SetStore(tools.restic, tools.job.system)
     tools.open_repository()
-    chosen = choose_set(store.read_sets(), tools.job.restore.set)
+    known = store.read_sets()
+    chosen = choose_set(known, tools.job.restore.set)
     manifest = store.read_manifest(chosen)
     names = tuple(record.name for record in manifest.targets)
     tools.progress.enter_targets("ReadingBack", names)
     for record in manifest.targets:
+        read_chain(store, known, manifest, record.name)  # what it stands on has to be there
         read_back(tools, record)
         tools.progress.next_target()
     tools.progress.enter("Verifying")

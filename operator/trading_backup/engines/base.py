@@ -12,6 +12,10 @@ from trading_backup.reasons import Reason
 class Engine(Protocol):
     """One target of a job. Nothing else here knows engines by name."""
 
+    @property
+    def holds_by_copying(self) -> bool:
+        """Whether `hold` lasts as long as it takes to copy the data: it then comes last."""
+
     def hold(self) -> AbstractContextManager[None]:
         """Hold the moment that `dump` saves, as far as the engine can, until the block's end."""
 
@@ -32,6 +36,9 @@ class Engine(Protocol):
 
     def publish(self) -> None:
         """Put restored and compared data into the place of the former ones, where that waits."""
+
+    def discard(self) -> None:
+        """Throw away restored data that do not count, where they are beside the former ones."""
 
 
 def refuse_statements(engine: str, statements: Sequence[str]) -> list[str]:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from trading_backup.errors import BackupError
 from trading_backup.manifest import Part, PartFormat
-from trading_backup.programs import Command, Finished, Moved
+from trading_backup.programs import Command, Finished, Moved, Tell
 from trading_backup.reasons import Reason
 from trading_backup.restic import explain_failure, last_words
 from trading_backup.tools import Tools
@@ -26,11 +26,19 @@ class PartName:
 
 
 def save_output(
-    tools: Tools, name: PartName, part_format: PartFormat, filename: str, source: Command
+    tools: Tools,
+    name: PartName,
+    part_format: PartFormat,
+    filename: str,
+    source: Command,
+    begun: Callable[[], None] = lambda: None,
 ) -> Part:
-    """Save what a program prints as a part; raises BackupError when the program fails."""
-    tell = tools.progress.tell_bytes
-    saved, moved = tools.restic.save_stream(source, filename, name.tags, tell)
+    """Save what a program prints as a part; raises BackupError when the program fails.
+
+    `begun` is called once the program prints; when it raises, both programs end and nothing is
+    saved.
+    """
+    saved, moved = tools.restic.save_stream(source, filename, name.tags, _telling(tools, begun))
     if saved is None:
         raise _dump_failed(name, moved)
     return Part(
@@ -42,6 +50,17 @@ def save_output(
         added_bytes=saved.added_bytes,
         sha256=saved.sha256,
     )
+
+
+def _telling(tools: Tools, begun: Callable[[], None]) -> Tell:
+    waiting = [begun]
+
+    def tell(count: int) -> None:
+        if waiting:
+            waiting.pop()()
+        tools.progress.tell_bytes(count)
+
+    return tell
 
 
 def _dump_failed(name: PartName, moved: Moved) -> BackupError:

@@ -13,7 +13,12 @@ from trading_backup.errors import BackupError
 from trading_backup.job import PostgreSQLTarget
 from trading_backup.manifest import Facts, Manifest, Part, TargetRecord
 from trading_backup.postgresql.connection import Server, query
-from trading_backup.postgresql.facts import find_untrue, read_facts, read_versions
+from trading_backup.postgresql.facts import (
+    find_untrue,
+    read_facts,
+    read_logged_facts,
+    read_versions,
+)
 from trading_backup.programs import Command, Finished
 from trading_backup.reasons import Reason
 from trading_backup.restic import last_words
@@ -30,6 +35,8 @@ _INCREMENTAL_SINCE = 170_000
 class PhysicalPostgreSQL:
     """One server with all its databases; facts are those of the target's database."""
 
+    holds_by_copying = False
+
     def __init__(self, target: PostgreSQLTarget, tools: Tools) -> None:
         """Nothing is connected yet."""
         self._target = target
@@ -44,10 +51,10 @@ class PhysicalPostgreSQL:
         """Copy the server's files; facts are those that were the same before and after."""
         began = time.monotonic()
         with self._scratch("copy") as folder:
-            before, as_of, versions = self._look()
+            before, unlogged, as_of, versions = self._look()
             base_record = self._find_base(base)
             base_record = self._copy(folder, base_record)
-            after, _, _ = self._look()
+            after, _, _, _ = self._look()
             facts = {table: found for table, found in before.items() if after.get(table) == found}
             part = self._save(set_id, folder)
         return TargetRecord(
@@ -60,7 +67,7 @@ class PhysicalPostgreSQL:
             as_of=as_of,
             seconds=round(time.monotonic() - began, 3),
             base=base.set if base and base_record else None,
-            warnings=_warn_of_changes(before, facts),
+            warnings=(*_warn_of_changes(before, facts), *_warn_of_unlogged(unlogged)),
         )
 
     def check_target(self, record: TargetRecord, in_place: bool) -> None:
@@ -112,12 +119,15 @@ class PhysicalPostgreSQL:
     def publish(self) -> None:
         """Nothing waits: the files are there."""
 
-    def _look(self) -> tuple[Facts, datetime, dict[str, str]]:
-        """Read the facts, the time before they were read, and the versions."""
+    def discard(self) -> None:
+        """Nothing is beside the former files."""
+
+    def _look(self) -> tuple[Facts, list[str], datetime, dict[str, str]]:
+        """Read the facts, what no copy holds, the time before they were read, and the versions."""
         with self._server.connected(self._target.database) as connection:
             [(as_of,)] = query(connection, "SELECT now()")
-            facts = read_facts(connection, self._tools.job.facts.row_hashes)
-            return facts, as_of, read_versions(connection)
+            facts, unlogged = read_logged_facts(connection, self._tools.job.facts.row_hashes)
+            return facts, unlogged, as_of, read_versions(connection)
 
     def _find_base(self, base: Manifest | None) -> TargetRecord | None:
         """Return what an increment can stand on; refuse what no copy can hold."""
@@ -135,8 +145,8 @@ class PhysicalPostgreSQL:
             return None
         if base is None or int(number) < _INCREMENTAL_SINCE:
             self._tools.warn(
-                f"{self._target.name}: a full copy, not an increment: there is no earlier copy, or "
-                "PostgreSQL is older than 17"
+                f"{self._target.name}: a full copy, not an increment: there is no earlier copy to "
+                "stand on, or PostgreSQL is older than 17"
             )
             return None
         record = base.target(self._target.name)
@@ -237,3 +247,10 @@ def _warn_of_changes(before: Facts, steady: Facts) -> tuple[str, ...]:
     if not changed:
         return ()
     return (f"{changed} of {len(before)} tables changed during the copy: no drill compares them",)
+
+
+def _warn_of_unlogged(tables: Sequence[str]) -> tuple[str, ...]:
+    if not tables:
+        return ()
+    listed = ", ".join(tables)[:300]
+    return (f"unlogged tables are empty in a copy of the server's files: {listed}",)

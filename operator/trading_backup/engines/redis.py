@@ -43,6 +43,8 @@ class _Copy:
 class RedisServer:
     """One server with all its databases."""
 
+    holds_by_copying = True
+
     def __init__(self, target: RedisTarget, tools: Tools) -> None:
         """Read the password; nothing is connected yet."""
         self._target = target
@@ -82,12 +84,21 @@ class RedisServer:
         )
 
     def check_target(self, record: TargetRecord, in_place: bool) -> None:
-        """Refuse a server that holds keys; one that begins with a copy has none of its own."""
+        """Refuse an older server and one with keys; one that begins with a copy has none."""
         if self._target.path is not None:
             return
         start_server(self._tools, self._target.start_file, self._ask)
         with self._connected() as client:
+            version = _read_version(client)
             found = sum(keys for _, keys, _ in _read_keyspace(client))
+        if is_older(version, record.versions["server"]):
+            raise BackupError(
+                Reason.TARGET_UNSUITABLE,
+                f"{self._target.name}: Redis {version} is older than {record.versions['server']}, "
+                "which the set was made with",
+                "restore to a server of the same version or a newer one",
+                permanent=True,
+            )
         if found and not in_place:
             raise BackupError(
                 Reason.TARGET_NOT_EMPTY,
@@ -106,9 +117,10 @@ class RedisServer:
         with _folder(self._tools) as folder:
             self._write(part, folder / _RDB)
             with self._loaded(folder) as loaded, self._connected() as client:
+                self._send_functions(loaded, client)
                 if in_place:
-                    client.ask("FLUSHALL")
-                self._send(loaded, client)
+                    client.ask("FLUSHALL")  # it leaves functions alone
+                self._send_keys(loaded)
 
     def read_facts(self, record: TargetRecord) -> Facts:
         """Count the keys that do not expire: the others may be gone since."""
@@ -122,6 +134,9 @@ class RedisServer:
 
     def publish(self) -> None:
         """Nothing waits: the keys are there."""
+
+    def discard(self) -> None:
+        """Nothing is beside the former keys."""
 
     def _write(self, part: Part, file: Path) -> None:
         sink = Command(("dd", f"of={file}", "bs=1M", "status=none"))
@@ -231,9 +246,15 @@ class RedisServer:
         mend = "give the Job as much memory as the server has; then restore again"
         return BackupError(Reason.RESTORE_FAILED, problem, mend)
 
-    def _send(self, loaded: RedisClient, client: RedisClient) -> None:
-        try:
+    def _send_functions(self, loaded: RedisClient, client: RedisClient) -> None:
+        """Send the functions first: a server that does not take our format says so before it is
+        emptied.
+        """
+        with self._refused("the functions were"):
             client.ask("FUNCTION", "RESTORE", loaded.ask_bytes("FUNCTION", "DUMP"), "REPLACE")
+
+    def _send_keys(self, loaded: RedisClient) -> None:
+        with self._refused("a key was"):
             for database, keys, _ in _read_keyspace(loaded):
                 loaded.ask("SELECT", database)
                 sent = 0
@@ -241,10 +262,15 @@ class RedisServer:
                     loaded.ask(*self._migrate(database), *batch)
                     sent += len(batch)
                     self._tools.progress.tell_share(min(sent / keys, 1.0))
+
+    @contextmanager
+    def _refused(self, what: str) -> Iterator[None]:
+        try:
+            yield
         except RedisReplyError as error:
             raise BackupError(
                 Reason.RESTORE_FAILED,
-                f"{self._target.name}: a key was not taken: {error}",
+                f"{self._target.name}: {what} not taken: {error}",
                 "restore to a Redis of the same version or a newer one, with as much memory",
             ) from error
 
@@ -263,6 +289,15 @@ def _folder(tools: Tools) -> Iterator[Path]:
         yield folder
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def is_older(version: str, than: str) -> bool:
+    """Tell whether a server may not know the format of another one; patches do not change it."""
+    return _feature_release(version) < _feature_release(than)
+
+
+def _feature_release(version: str) -> tuple[int, ...]:
+    return tuple(int(number) for number in re.findall("[0-9]+", version)[:2])
 
 
 def _read_version(client: RedisClient) -> str:

@@ -20,6 +20,8 @@ _OF_THE_FILE_SYSTEM = frozenset({"lost+found"})
 class Volume:
     """One folder."""
 
+    holds_by_copying = False
+
     def __init__(self, target: VolumeTarget, tools: Tools) -> None:
         """Nothing is read yet."""
         self._target = target
@@ -93,6 +95,9 @@ class Volume:
 
     def publish(self) -> None:
         """Nothing waits: the files are there."""
+
+    def discard(self) -> None:
+        """Nothing is beside the former files."""
 
     def _unsuitable(self, problem: str, mend: str) -> BackupError:
         name = self._target.name

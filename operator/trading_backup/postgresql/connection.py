@@ -56,9 +56,12 @@ class Server:
         self._password = tools.secrets.read(target.password_file, target.name)
 
     @contextmanager
-    def connected(self, database: str) -> Iterator[Connection]:
-        """Connect for the time of the block, with every statement committed by itself."""
-        connection = self._connect(database)
+    def connected(self, database: str, undoing: bool = False) -> Iterator[Connection]:
+        """Connect for the time of the block, with every statement committed by itself.
+
+        What undoes something goes on also when the pod was told to stop.
+        """
+        connection = self._connect(database, Stop() if undoing else self._stop)
         try:
             connection.autocommit = True
             yield connection
@@ -85,7 +88,7 @@ class Server:
         }
         return Command((program, *words), environment)
 
-    def _connect(self, database: str) -> Connection:
+    def _connect(self, database: str, stop: Stop) -> Connection:
         # Without the callback libpq keeps its own deadline for the connection.
         extensions.set_wait_callback(None)
         try:
@@ -102,7 +105,7 @@ class Server:
         except psycopg2.OperationalError as error:
             raise explain(self.target.name, error) from error
         finally:
-            extensions.set_wait_callback(partial(_wait, self._stop))
+            extensions.set_wait_callback(partial(_wait, stop))
 
 
 def _wait(stop: Stop, connection: Connection) -> None:

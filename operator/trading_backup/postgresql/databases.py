@@ -1,6 +1,9 @@
 """Databases: a new one beside the former, and their exchange in one transaction."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import count
+from typing import Any
 
 from psycopg2 import sql
 
@@ -11,6 +14,10 @@ from trading_backup.reasons import Reason
 _LONGEST = 63
 _TERMINATE = """SELECT pg_terminate_backend(pid) FROM pg_stat_activity
 WHERE datname = %s AND pid <> pg_backend_pid()"""
+
+
+# How CREATE DATABASE calls who knows a database's locale, and the locale.
+_PROVIDERS = {"i": ("icu", "ICU_LOCALE"), "b": ("builtin", "BUILTIN_LOCALE")}
 
 
 @dataclass(frozen=True)
@@ -25,9 +32,11 @@ class Place:
         return self._suffixed("_restoring")
 
     @property
-    def former(self) -> str:
-        """What the replaced database is called afterwards."""
-        return self._suffixed("_replaced")
+    def formers(self) -> Iterator[str]:
+        """What replaced databases are called: each keeps its name until a person drops it."""
+        yield self._suffixed("_replaced")
+        for number in count(2):
+            yield self._suffixed(f"_replaced_{number}")
 
     @property
     def surplus(self) -> str:
@@ -38,15 +47,37 @@ class Place:
         return f"{self.database[: _LONGEST - len(suffix)]}{suffix}"
 
 
-def make_beside(server: Server, place: Place) -> None:
-    """Make an empty database beside the former one, in place of one that a killed run left."""
+def make_beside(server: Server, place: Place) -> list[str]:
+    """Make an empty database beside the former one, in place of one that a killed run left.
+
+    It is made like the former one; return warnings of what cannot be.
+    """
     with server.connected(MAINTENANCE) as connection:
         _drop(connection, place.beside)
-        owner = _read_owner(connection, place.database) or server.target.user
-        statement = sql.SQL("CREATE DATABASE {} OWNER {} TEMPLATE template0").format(
-            sql.Identifier(place.beside), sql.Identifier(owner)
-        )
-        query(connection, statement)
+        former = _read(connection, place.database)
+        words = sql.SQL(" ").join(_spell_settings(former or {"owner": server.target.user}))
+        statement = sql.SQL("CREATE DATABASE {} TEMPLATE template0 {}")
+        query(connection, statement.format(sql.Identifier(place.beside), words))
+    if not former or former["datacl"] is None:
+        return []
+    grants = ", ".join(former["datacl"])
+    return [f"{place.database}: grant again on the database, a set does not hold it: {grants}"]
+
+
+def drop_beside(server: Server, place: Place) -> None:
+    """Drop a database that was restored and does not count, also when the pod is to stop."""
+    with server.connected(MAINTENANCE, undoing=True) as connection:
+        _drop(connection, place.beside)
+
+
+def reopen(server: Server, place: Place) -> list[str]:
+    """Let a database be connected to that a killed run left closed."""
+    with server.connected(MAINTENANCE) as connection:
+        found = _read(connection, place.database)
+        if found is None or found["datallowconn"]:
+            return []
+        _allow_connections(connection, place.database, True)
+    return [f"{place.database}: it was closed for connections, as a killed restore leaves it"]
 
 
 def exchange(server: Server, place: Place, keeper: str | None) -> list[str]:
@@ -57,27 +88,49 @@ def exchange(server: Server, place: Place, keeper: str | None) -> list[str]:
     """
     with server.connected(MAINTENANCE) as connection:
         warnings = _find_lost_settings(connection, place.database)
-        existed = _read_owner(connection, place.database) is not None
-        again = bool(keeper) and _read_comment(connection, place.former) == _mark(keeper)
-        away = place.surplus if keeper is None or again else place.former
+        existed = _read(connection, place.database) is not None
+        away, kept = _choose_former(connection, place, keeper)
         _drop(connection, place.surplus)
-        if existed:
-            _drop(connection, away)
-            _allow_connections(connection, place.database, False)
+        session = connection.info.backend_pid  # known only while it is open
         try:
+            if existed:
+                _allow_connections(connection, place.database, False)
             _rename(connection, place, away if existed else None, _mark(keeper))
         except BaseException:
-            query(connection, "ROLLBACK")
             if existed:
-                _allow_connections(connection, place.database, True)
+                _undo(server, place, session)
             raise
         _drop(connection, place.surplus)
-    if existed and keeper is not None:
+    if existed and kept is not None:
         warnings.append(
-            f"{server.target.name}: the former database is kept as {place.former}, closed for "
+            f"{server.target.name}: the former database is kept as {kept}, closed for "
             "connections: drop it when nothing of it is missed"
         )
     return warnings
+
+
+def _choose_former(
+    connection: Connection, place: Place, keeper: str | None
+) -> tuple[str, str | None]:
+    """Return what the former database is to be called, and where the one that is kept then is."""
+    if keeper is None:
+        return place.surplus, None
+    for name in place.formers:
+        found = _read(connection, name)
+        if found is None:
+            return name, name
+        if keeper and found["comment"] == _mark(keeper):
+            return place.surplus, name
+    raise AssertionError("names do not end")
+
+
+def _undo(server: Server, place: Place, session: int) -> None:
+    """Let the former database be used again: the connection may be gone, and the pod to stop."""
+    with server.connected(MAINTENANCE, undoing=True) as connection:
+        # Its transaction, which may go on, would hold up what comes now.
+        query(connection, "SELECT pg_terminate_backend(%s)", session)
+        if _read(connection, place.database) is not None:
+            _allow_connections(connection, place.database, True)
 
 
 def _rename(connection: Connection, place: Place, away: str | None, mark: str) -> None:
@@ -91,7 +144,7 @@ def _rename(connection: Connection, place: Place, away: str | None, mark: str) -
     for old, new in names:
         statement = sql.SQL("ALTER DATABASE {} RENAME TO {}")
         query(connection, statement.format(sql.Identifier(old), sql.Identifier(new)))
-    if away == place.former:
+    if away is not None and away != place.surplus:
         statement = sql.SQL("COMMENT ON DATABASE {} IS {}")
         query(connection, statement.format(sql.Identifier(away), sql.Literal(mark)))
     query(connection, "COMMIT")
@@ -99,12 +152,6 @@ def _rename(connection: Connection, place: Place, away: str | None, mark: str) -
 
 def _mark(keeper: str | None) -> str:
     return f"replaced by restore {keeper}" if keeper else "replaced by a restore"
-
-
-def _read_comment(connection: Connection, database: str) -> str | None:
-    statement = "SELECT shobj_description(oid, 'pg_database') FROM pg_database WHERE datname = %s"
-    rows = query(connection, statement, database)
-    return rows[0][0] if rows else None
 
 
 def _allow_connections(connection: Connection, database: str, allowed: bool) -> None:
@@ -117,10 +164,33 @@ def _drop(connection: Connection, database: str) -> None:
     query(connection, statement)
 
 
-def _read_owner(connection: Connection, database: str) -> str | None:
-    statement = "SELECT pg_get_userbyid(datdba) FROM pg_database WHERE datname = %s"
+def _read(connection: Connection, database: str) -> dict[str, Any] | None:
+    """Read what the catalogue says of a database; which columns it has depends on the version."""
+    statement = """SELECT to_jsonb(d) || jsonb_build_object(
+            'owner', pg_get_userbyid(datdba),
+            'encoding', pg_encoding_to_char(encoding),
+            'comment', shobj_description(oid, 'pg_database'))
+        FROM pg_database d WHERE datname = %s"""
     rows = query(connection, statement, database)
-    return str(rows[0][0]) if rows else None
+    return dict(rows[0][0]) if rows else None
+
+
+def _spell_settings(former: dict[str, Any]) -> list[sql.Composable]:
+    """Spell what CREATE DATABASE is told for one that is like the former one."""
+    words: list[sql.Composable] = [sql.SQL("OWNER {}").format(sql.Identifier(former["owner"]))]
+    provider = _PROVIDERS.get(former.get("datlocprovider", ""), ("libc", ""))
+    told = {
+        "ENCODING": former.get("encoding"),
+        "LC_COLLATE": former.get("datcollate"),
+        "LC_CTYPE": former.get("datctype"),
+    }
+    if provider[1]:
+        locale = former.get("datlocale") or former.get("daticulocale")
+        told |= {"LOCALE_PROVIDER": provider[0], provider[1]: locale}
+        told["ICU_RULES"] = former.get("daticurules")
+    return words + [
+        sql.SQL(f"{word} {{}}").format(sql.Literal(value)) for word, value in told.items() if value
+    ]
 
 
 def _find_lost_settings(connection: Connection, database: str) -> list[str]:
@@ -137,7 +207,7 @@ def _find_lost_settings(connection: Connection, database: str) -> list[str]:
 def refuse_missing(server: Server, database: str) -> None:
     """Raise BackupError when the database that a set is to go to does not exist."""
     with server.connected(MAINTENANCE) as connection:
-        if _read_owner(connection, database) is None:
+        if _read(connection, database) is None:
             raise BackupError(
                 Reason.TARGET_UNSUITABLE,
                 f"{server.target.name}: there is no database {database}",

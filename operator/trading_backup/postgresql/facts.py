@@ -21,9 +21,17 @@ SELECT n.nspname, c.relname, (
     ORDER BY a.attnum LIMIT 1)
 FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
 WHERE c.relkind IN ('r', 'p') AND NOT c.relispartition
-  AND {own}
+  AND ({own})
 ORDER BY 1, 2
 """
+# What a continuous aggregate holds: its raw rows may be gone by now, and nothing computes it anew.
+_AGGREGATES = """n.nspname = '_timescaledb_internal'
+  AND c.relname ~ '^_materialized_hypertable_[0-9]+$'"""
+# A server that starts on copied files empties what it does not log.
+_UNLOGGED = """EXISTS (
+    WITH RECURSIVE part(oid) AS (
+        SELECT c.oid UNION SELECT i.inhrelid FROM pg_inherits i JOIN part ON i.inhparent = part.oid)
+    SELECT FROM pg_class p JOIN part ON part.oid = p.oid WHERE p.relpersistence = 'u')"""
 OWN = """c.relpersistence <> 't' AND n.nspname <> 'information_schema'
   AND n.nspname !~ '^(pg_|_?timescaledb_)'
   AND NOT EXISTS (
@@ -58,9 +66,24 @@ def read_facts(connection: Connection, row_hashes: bool) -> Facts:
     return {table.name: read_table(connection, table, row_hashes) for table in tables}
 
 
+def read_logged_facts(connection: Connection, row_hashes: bool) -> tuple[Facts, list[str]]:
+    """Read the facts that a copy of the server's files keeps, and the tables that it empties.
+
+    Not of aggregates: a server that runs on the files refreshes them.
+    """
+    logged = _find_tables(connection, f"{OWN} AND NOT {_UNLOGGED}")
+    unlogged = _find_tables(connection, f"{OWN} AND {_UNLOGGED}")
+    facts = {table.name: read_table(connection, table, row_hashes) for table in logged}
+    return facts, [table.name for table in unlogged]
+
+
 def find_tables(connection: Connection) -> list[Table]:
     """Return the tables with data of their own."""
-    return [Table(*row) for row in query(connection, _TABLES.format(own=OWN))]
+    return _find_tables(connection, f"{OWN} OR {_AGGREGATES}")
+
+
+def _find_tables(connection: Connection, own: str) -> list[Table]:
+    return [Table(*row) for row in query(connection, _TABLES.format(own=own))]
 
 
 def read_table(connection: Connection, table: Table, row_hashes: bool) -> dict[str, int | str]:

@@ -1,8 +1,9 @@
-"""Facts as of a snapshot that a dump shares, though TRUNCATE and its like heed no snapshot.
+"""A moment of a database, and whether its tables are since what they were then.
 
-Whoever holds a lock on a table while a dump begins makes the dump wait behind everybody who wants
-to truncate that table, for ever. So each table's facts are read in a transaction of their own, and
-its files tell afterwards whether the dump saw the same table.
+TRUNCATE, and an ALTER TABLE that writes a table anew, heed no snapshot: to one from before, the
+table is empty. Whoever holds a lock on a table while a dump begins makes the dump wait behind
+everybody who wants to truncate that table, for ever. So nothing is locked, and the tables' files
+tell whether a dump, or who reads facts, saw the tables of that moment.
 """
 
 from collections.abc import Iterator, Mapping
@@ -16,12 +17,19 @@ from trading_backup.postgresql.facts import find_tables, read_table
 
 Files = Mapping[int, int | None]  # of a table and its parts, by their oid
 # The function reads the catalogue as it is, not as of the snapshot: that is what is asked for here.
+_ALL = """
+SELECT c.oid::bigint, pg_relation_filenode(c.oid)::bigint
+FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+WHERE c.relkind = 'r' AND c.relpersistence <> 't'
+  AND n.nspname <> 'information_schema' AND n.nspname !~ '^pg_'"""
 _FILES = """
 WITH RECURSIVE part(oid) AS (
     SELECT %s::regclass::oid
     UNION SELECT i.inhrelid FROM pg_inherits i JOIN part ON i.inhparent = part.oid)
 SELECT oid::bigint, pg_relation_filenode(oid)::bigint FROM part"""
-_NOW = "SELECT oid::bigint, pg_relation_filenode(oid::oid)::bigint FROM unnest(%s) AS known(oid)"
+_NOW = """
+SELECT oid::bigint, pg_relation_filenode(oid::oid)::bigint, oid::oid::regclass::text
+FROM unnest(%s) AS known(oid)"""
 
 
 @dataclass(frozen=True)
@@ -30,6 +38,7 @@ class Snapshot:
 
     name: str
     as_of: datetime
+    files: Files  # of every table that the snapshot sees
 
 
 @dataclass(frozen=True)
@@ -43,10 +52,19 @@ class DatedFacts:
 @contextmanager
 def exported(connection: Connection) -> Iterator[Snapshot]:
     """Export a snapshot that lasts as long as the block, and locks no table."""
+    # Read first: a table that is rewritten between both is not to be missed.
+    earlier: Files = dict(query(connection, _ALL))
     query(connection, "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
     [(name, as_of)] = query(connection, "SELECT pg_export_snapshot(), now()")
-    yield Snapshot(str(name), as_of)
+    files = {oid: earlier.get(oid, file) for oid, file in query(connection, _ALL)}
+    yield Snapshot(str(name), as_of, files)
     query(connection, "COMMIT")
+
+
+def find_changed(connection: Connection, snapshot: Snapshot) -> dict[int, str]:
+    """Return the tables that were emptied, rewritten or dropped since, with their names."""
+    now = query(connection, _NOW, list(snapshot.files))
+    return {oid: name for oid, file, name in now if file != snapshot.files[oid]}
 
 
 def read_dated_facts(connection: Connection, snapshot: Snapshot, row_hashes: bool) -> DatedFacts:
@@ -62,14 +80,13 @@ def read_dated_facts(connection: Connection, snapshot: Snapshot, row_hashes: boo
     return DatedFacts(facts, files)
 
 
-def keep_steady(connection: Connection, dated: DatedFacts) -> Facts:
-    """Return the facts of the tables that have had the same files ever since."""
-    known = [oid for files in dated.files.values() for oid in files]
-    now: dict[int, int | None] = dict(query(connection, _NOW, known))
+def keep_steady(dated: DatedFacts, snapshot: Snapshot) -> Facts:
+    """Return the facts that were read from the files that the tables had at the snapshot."""
     return {
         name: facts
         for name, facts in dated.facts.items()
-        if all(now.get(oid) == file for oid, file in dated.files[name].items())
+        # What has no file of its own, as a partitioned table, has parts that have.
+        if all(snapshot.files.get(oid, file) == file for oid, file in dated.files[name].items())
     }
 
 

@@ -229,9 +229,11 @@ class Retention(Model):
 
     days: Sets = Field(0, description="All of the last so many days. Default: 0.")
     keep_last: Sets = Field(0, description="The newest so many. Default: 0.")
-    daily: Sets = Field(0, description="The last one of each of so many days. Default: 0.")
-    weekly: Sets = Field(0, description="The last one of each of so many weeks. Default: 0.")
-    monthly: Sets = Field(0, description="The last one of each of so many months. Default: 0.")
+    daily: Sets = Field(0, description="The last one of each of so many days (UTC). Default: 0.")
+    weekly: Sets = Field(0, description="The last one of each of so many weeks (UTC). Default: 0.")
+    monthly: Sets = Field(
+        0, description="The last one of each of so many months (UTC). Default: 0."
+    )
 
     model_config = ConfigDict(
         json_schema_extra=rules(

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 import time
 from collections.abc import Iterator, Mapping
@@ -146,6 +147,19 @@ class BackupJob:
             "RESTIC_PASSWORD_FILE": "/run/secrets/repository/password",
             "RESTIC_CACHE_DIR": "/scratch/restic-cache",
         }
+
+
+def change_manifest(job: BackupJob, pattern: str, replacement: str) -> None:
+    """Let the only set say something else of itself."""
+    [snapshot] = json.loads(job.run_program("restic", "snapshots", "--json", "--tag=manifest"))
+    manifest = job.run_program("restic", "dump", snapshot["id"], "/manifest.json")
+    changed, count = re.subn(pattern, replacement, manifest)
+    assert count == 1, manifest
+    job.run_program(
+        *("restic", "backup", "--stdin", "--stdin-filename=manifest.json"),
+        *(f"--tag={tag}" for tag in snapshot["tags"]),
+        given=changed.encode(),
+    )
 
 
 def wait_for(condition: Any, seconds: float = 60.0) -> None:

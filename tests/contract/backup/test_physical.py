@@ -115,6 +115,19 @@ def test_increments_are_put_together_and_a_server_starts_from_them(
     assert (older["set"], older["different"]) == (full["set"], 0)
 
 
+def test_unlogged_tables_are_told_and_not_compared(
+    server: SummarizingVolume, job: BackupJob, tmp_path: Path
+) -> None:
+    server.read("CREATE UNLOGGED TABLE cache AS SELECT 1 AS n")
+    server.read("CREATE TABLE parts (n int) PARTITION BY RANGE (n)")
+    server.read("CREATE UNLOGGED TABLE part PARTITION OF parts FOR VALUES FROM (0) TO (9)")
+    server.read("INSERT INTO parts VALUES (1)")
+    warnings = job.run("backup").check().answer["warnings"]
+    told = "unlogged tables are empty in a copy of the server's files"
+    assert f"db: {told}: public.cache, public.parts" in warnings
+    assert _drill(job, tmp_path, "newest")["different"] == 0
+
+
 def test_an_increment_keeps_all_that_it_stands_on(
     server: SummarizingVolume, job: BackupJob
 ) -> None:
@@ -125,7 +138,7 @@ def test_an_increment_keeps_all_that_it_stands_on(
     assert job.run("backup", **rules).check().answer["sets"] == 1
 
 
-def test_a_set_whose_link_is_gone_is_told_and_the_next_full_copy_is_fine(
+def test_a_set_whose_link_is_gone_is_told_and_nothing_more_stands_on_it(
     server: SummarizingVolume, job: BackupJob, tmp_path: Path
 ) -> None:
     full = job.run("backup").check().answer["set"]
@@ -137,7 +150,12 @@ def test_a_set_whose_link_is_gone_is_told_and_the_next_full_copy_is_fine(
     target = _target(server.port, path="/drill/db/pgdata")
     ended = job.run("restore", targets=[target], restore={"set": made}).failed("SetNotFound", 42)
     assert full in ended.answer["message"]
-    assert job.run("backup").check().answer["set"] > made
+    job.run("verify").failed("SetNotFound", 42)
+    assert "newestVerified" not in job.run("list").check().answer
+    again = job.run("backup", mode="Incremental").check().answer
+    assert (again["mode"], again["set"] > made) == ("Full", True)
+    assert any("cannot be restored" in text and full in text for text in again["warnings"])
+    assert job.run("backup", mode="Incremental").check().answer["mode"] == "Incremental"
 
 
 def test_without_anything_to_stand_on_an_increment_becomes_a_full_copy_and_says_so(

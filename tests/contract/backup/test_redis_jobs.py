@@ -1,17 +1,22 @@
 """Redis: backed up over the wire, restored to a drill's server and to one that runs."""
 
+import json
 import os
 import subprocess
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from contract.backup.backup_job import OWNER, BackupJob, wait_for
+from contract.backup.backup_job import OWNER, BackupJob, change_manifest, wait_for
+from contract.backup.servers import Servers
+from contract.images.database import PASSWORD as DATABASE_PASSWORD
+from contract.images.database import Volume
 from contract.images.image_process import find_free_port, run_image
 from trading_backup.redis_client import Reply, Word, connect_tcp
 from trading_backup.stopping import Stop
@@ -143,6 +148,34 @@ def test_keys_are_only_replaced_when_asked_for(
         _check_restored(target)
 
 
+def test_a_server_that_does_not_take_the_data_keeps_its_own(
+    source: RedisVolume, job: BackupJob, tmp_path: Path
+) -> None:
+    job.run("backup").check()
+    target = RedisVolume(tmp_path / "target")
+    # As one that does not know the format of our functions, or none at all.
+    with target.running("--rename-command", "FUNCTION", ""):
+        target.ask("SET", "precious", 1)
+        fields = {"targets": [target.target()], "restore": {"mode": "InPlace"}}
+        ended = job.run("restore", **fields).failed("RestoreFailed")
+        assert "functions were not taken" in ended.answer["message"]
+        assert target.ask("GET", "precious") == b"1"
+
+
+def test_an_older_server_is_refused_and_keeps_its_keys(
+    source: RedisVolume, job: BackupJob, tmp_path: Path
+) -> None:
+    job.run("backup").check()
+    change_manifest(job, r'"server": "[0-9.]+"', '"server": "99.0.0"')
+    target = RedisVolume(tmp_path / "target")
+    with target.running():
+        target.ask("SET", "precious", 1)
+        fields = {"targets": [target.target()], "restore": {"mode": "InPlace"}}
+        ended = job.run("restore", **fields).failed("TargetUnsuitable", 42)
+        assert "is older than 99.0.0" in ended.answer["message"]
+        assert target.ask("GET", "precious") == b"1"
+
+
 def test_a_drill_gives_the_copy_to_a_server_that_waits_for_it(
     source: RedisVolume, job: BackupJob, tmp_path: Path
 ) -> None:
@@ -169,6 +202,22 @@ def test_a_drill_gives_the_copy_to_a_server_that_waits_for_it(
     proven = ended.check().answer
     assert (proven["compared"], proven["different"]) == (1, 0)
     assert '"restoredAt"' in job.run("list").check().log
+
+
+def test_databases_are_held_before_the_first_redis_sends_its_copy(
+    source: RedisVolume, job: BackupJob, tmp_path: Path
+) -> None:
+    (tmp_path / "server").mkdir()
+    server = Volume("postgresql", tmp_path / "server")
+    job.write_secret("db", DATABASE_PASSWORD)
+    with server.run_ready():
+        job.run(
+            "backup", targets=[source.target(), Servers(server, server).target_of(server)]
+        ).check()
+    [snapshot] = json.loads(job.run_program("restic", "snapshots", "--json", "--tag=manifest"))
+    manifest = json.loads(job.run_program("restic", "dump", snapshot["id"], "/manifest.json"))
+    redis, database = (target["asOf"] for target in manifest["targets"])
+    assert datetime.fromisoformat(database) < datetime.fromisoformat(redis)
 
 
 def test_a_wrong_password_is_told_and_not_tried_again(job: BackupJob) -> None:

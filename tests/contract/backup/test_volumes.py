@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -9,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from contract.backup.backup_job import OWNER, REPOSITORY_PASSWORD, BackupJob
+from contract.backup.backup_job import OWNER, REPOSITORY_PASSWORD, BackupJob, wait_for
 
 
 def _make_folder(path: Path) -> Path:
@@ -118,6 +119,16 @@ def test_a_repository_of_another_system_gives_and_loses_nothing(job: BackupJob) 
     assert job.run("verify").check().answer["set"] == first
 
 
+def test_runs_that_begin_at_once_make_two_sets(volume: Path, job: BackupJob) -> None:
+    job.run("backup").check()
+    (volume / "large").write_bytes(os.urandom(60_000_000))
+    with job.started("backup") as first:
+        wait_for(lambda: '"OpeningRepository"' in first.output)
+        second = job.run("backup")
+        first.process.wait(120)
+    assert second.check().answer["sets"] == 3
+
+
 def test_without_rules_nothing_is_deleted(job: BackupJob) -> None:
     assert [job.run("backup").check().answer["sets"] for _ in range(3)] == [1, 2, 3]
 
@@ -157,15 +168,38 @@ def _flip_a_byte(pack: Path) -> None:
 def test_a_changed_byte_is_found_and_such_a_run_deletes_nothing(
     volume: Path, job: BackupJob
 ) -> None:
-    job.run("backup").check()
+    sets = [job.run("backup").check().answer["set"] for _ in range(2)]
     packs = sorted((job.repository / "data").rglob("*"), key=lambda path: path.stat().st_size)
     _flip_a_byte(packs[-1])
     verified = job.run("verify", verify={"readData": "100%"})
     assert verified.code == 1
-    assert verified.answer["reason"] in ("RepositoryDamaged", "RepositoryFailed")
+    assert verified.answer["reason"] in ("RepositoryDamaged", "RepositoryFailed", "ReadBackFailed")
     ended = job.run("backup", retention={"keepLast": 1}, verify={"readData": "100%"})
     assert ended.code == 1
-    assert job.run("list").check().answer["sets"] >= 1
+    assert ended.answer["reason"] in ("RepositoryDamaged", "RepositoryFailed")
+    listed = job.run("list").check()
+    assert all(f'"set": "{set_id}"' in listed.log for set_id in sets)
+    assert listed.answer["newestVerified"] == sets[-1]
+
+
+def test_a_damaged_manifest_keeps_no_full_backup_from_being_made(job: BackupJob) -> None:
+    made = job.run("backup").check().answer["set"]
+    _flip_a_byte(_find_pack_of_the_manifest(job))
+    assert job.run("backup", mode="Incremental").code == 1
+    again = job.run("backup").check().answer
+    assert any(f"set {made} is not compared with" in text for text in again["warnings"])
+    assert again["newestVerified"] == again["set"]
+
+
+def _find_pack_of_the_manifest(job: BackupJob) -> Path:
+    [snapshot] = json.loads(job.run_program("restic", "snapshots", "--json", "--tag=manifest"))
+    tree = json.loads(job.run_program("restic", "cat", "tree", f"{snapshot['id']}:/"))
+    [blob] = tree["nodes"][0]["content"]
+    found = job.run_program("restic", "find", "--blob", blob, "--show-pack-id")
+    match = re.search("pack ([0-9a-f]{64})", found)
+    assert match, found
+    pack = match[1]
+    return job.repository / "data" / pack[:2] / pack
 
 
 @contextmanager

@@ -26,6 +26,9 @@ def _service(asked: list[str]) -> Iterator[str]:
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
             asked.append(self.path)
+            if "mumbles" in self.path:
+                self.wfile.write(b"220 this is no web server\r\n")
+                return
             self.send_response(500 if "broken" in self.path else 204)
             self.end_headers()
 
@@ -130,6 +133,17 @@ def test_a_service_that_is_not_there_is_told(tools: Tools) -> None:
     hooks = _hooks("http://127.0.0.1:9", ["gone"])
     with pytest.raises(BackupError, match=r"hook gone: .*refused"), hooked(tools, hooks):
         pass
+
+
+@pytest.mark.parametrize("failing", [False, True])
+def test_what_speaks_no_http_is_told_and_those_after_it_are_asked(
+    tools: Tools, service: str, asked: list[str], failing: bool
+) -> None:
+    expected = ZeroDivisionError if failing else BackupError
+    with pytest.raises(expected), hooked(tools, _hooks(service, [], ["mumbles", "last"])):
+        assert not failing or 1 / 0
+    assert asked == ["/mumbles", "/last"]
+    assert tools.warnings == ["hook mumbles: 220 this is no web server"]
 
 
 def test_after_is_asked_when_the_pod_was_told_to_stop(

@@ -6,7 +6,9 @@ import subprocess
 import sys
 from pathlib import Path
 
-from trading_backup.presence import present
+import pytest
+
+from trading_backup.presence import present, taking_turns
 
 _HOLD = (
     "import sys, time\n"
@@ -58,3 +60,19 @@ def test_in_a_bucket_and_where_nothing_can_be_written_nobody_is_seen(tmp_path: P
             presence.begin_writing()
             assert (presence.alone, presence.torn) == (False, False)
             presence.end_writing()
+
+
+def test_those_who_make_sets_do_so_one_after_the_other(tmp_path: Path) -> None:
+    class WaitingError(Exception):
+        """Somebody waits."""
+
+    def wait() -> None:
+        raise WaitingError
+
+    with taking_turns(tmp_path, wait):
+        with pytest.raises(WaitingError), taking_turns(tmp_path, wait):
+            pass
+        with taking_turns(None, wait):  # in a bucket
+            pass
+    with taking_turns(tmp_path, wait):
+        pass

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 import pytest
 
 from trading_backup.programs import Finished
-from trading_backup.restic import explain_failure, last_words, parse_snapshots
+from trading_backup.restic import explain_failure, find_unread, last_words, parse_snapshots
 
 
 def _finished(code: int, errors: str) -> Finished:
@@ -64,3 +64,19 @@ def test_snapshots_are_read_with_their_times_in_nanoseconds() -> None:
 
 def test_an_empty_repository_has_no_snapshots() -> None:
     assert parse_snapshots("") == parse_snapshots("null\n") == []
+
+
+@pytest.mark.parametrize(
+    "errors",
+    [
+        'Ignoring "5f3a": load(<snapshot/5f3a>): invalid data returned',
+        "warning: a cache\n  could not load snapshots: readdir: input/output error",
+    ],
+)
+def test_a_list_that_lacks_a_snapshot_is_told_though_restic_ended_well(errors: str) -> None:
+    assert find_unread(_finished(0, errors)) == errors.splitlines()[-1].strip()
+
+
+def test_a_list_with_all_snapshots_lacks_none() -> None:
+    assert find_unread(_finished(0, "")) == ""
+    assert find_unread(_finished(0, "created new cache in /scratch/restic-cache")) == ""

@@ -83,6 +83,14 @@ def test_unfinished_sets_are_neither_counted_nor_deleted_here() -> None:
     assert decision.deleted == ()
 
 
+def test_increments_on_a_broken_chain_push_no_good_set_out() -> None:
+    good = set_of(20, VERIFIED, RESTORED)
+    orphans = [set_of(days, VERIFIED, RESTORED, base=days + 1) for days in (6, 4, 2, 0)]
+    assert good in _kept([good, *orphans], keep_last=1, daily=2)
+    assert orphans[0] in _kept([good, *orphans], days=7)
+    assert _kept([good, *orphans]) == [good, *orphans]
+
+
 @st.composite
 def histories(draw: st.DrawFn) -> list[BackupSet]:
     """Sets of any ages, some verified, some standing on an earlier one."""

@@ -8,6 +8,7 @@ from trading_backup.sets import (
     VERIFIED,
     StoredSnapshot,
     find_unfinished,
+    find_whole,
     format_set_id,
     group_chains,
     group_sets,
@@ -95,9 +96,16 @@ def test_increments_and_what_they_stand_on_are_one_chain() -> None:
     assert chains == [(full, first, second), (other, increment), (lone,)]
 
 
-def test_an_increment_whose_base_is_gone_is_a_chain_of_its_own() -> None:
-    orphan = set_of(1, base=9)
-    assert group_chains([orphan]) == [(orphan,)]
+def test_an_increment_is_whole_with_all_that_it_stands_on_down_to_the_full_set() -> None:
+    full, first, second = set_of(5), set_of(4, base=5), set_of(3, base=4)
+    assert find_whole([second, first, full]) == [full, first, second]
+    assert find_whole([second, full]) == [full]
+    assert find_whole([set_of(5, manifest=False), first, second]) == []
+
+
+def test_a_set_that_stands_on_what_is_gone_is_not_the_newest_verified_one() -> None:
+    whole, orphan = set_of(9, VERIFIED), set_of(1, VERIFIED, base=2)
+    assert newest_marked([whole, orphan], VERIFIED) == whole
 
 
 @pytest.mark.parametrize("text", ["latest", "2026-11-30", "20261330T000000Z", ""])
