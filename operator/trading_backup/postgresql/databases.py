@@ -17,7 +17,7 @@ WHERE datname = %s AND pid <> pg_backend_pid()"""
 
 
 # How CREATE DATABASE calls who knows a database's locale, and the locale.
-_PROVIDERS = {"i": ("icu", "ICU_LOCALE"), "b": ("builtin", "BUILTIN_LOCALE")}
+_PROVIDERS = {"c": ("libc", ""), "i": ("icu", "ICU_LOCALE"), "b": ("builtin", "BUILTIN_LOCALE")}
 
 
 @dataclass(frozen=True)
@@ -178,16 +178,16 @@ def _read(connection: Connection, database: str) -> dict[str, Any] | None:
 def _spell_settings(former: dict[str, Any]) -> list[sql.Composable]:
     """Spell what CREATE DATABASE is told for one that is like the former one."""
     words: list[sql.Composable] = [sql.SQL("OWNER {}").format(sql.Identifier(former["owner"]))]
-    provider = _PROVIDERS.get(former.get("datlocprovider", ""), ("libc", ""))
+    provider, word = _PROVIDERS.get(former.get("datlocprovider", ""), ("", ""))
     told = {
         "ENCODING": former.get("encoding"),
         "LC_COLLATE": former.get("datcollate"),
         "LC_CTYPE": former.get("datctype"),
+        "LOCALE_PROVIDER": provider,
+        "ICU_RULES": former.get("daticurules"),
     }
-    if provider[1]:
-        locale = former.get("datlocale") or former.get("daticulocale")
-        told |= {"LOCALE_PROVIDER": provider[0], provider[1]: locale}
-        told["ICU_RULES"] = former.get("daticurules")
+    if word:
+        told[word] = former.get("datlocale") or former.get("daticulocale")
     return words + [
         sql.SQL(f"{word} {{}}").format(sql.Literal(value)) for word, value in told.items() if value
     ]

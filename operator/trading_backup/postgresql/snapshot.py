@@ -29,7 +29,7 @@ WITH RECURSIVE part(oid) AS (
 SELECT oid::bigint, pg_relation_filenode(oid)::bigint FROM part"""
 _NOW = """
 SELECT oid::bigint, pg_relation_filenode(oid::oid)::bigint, oid::oid::regclass::text
-FROM unnest(%s) AS known(oid)"""
+FROM unnest(%s::bigint[]) AS known(oid)"""
 
 
 @dataclass(frozen=True)

@@ -146,6 +146,12 @@ def test_facts_are_those_of_the_dump_while_others_write_and_truncate(
     assert any(each["fact"] == "rows of public.orders" for each in proven["comparison"])
 
 
+def test_an_empty_database_is_backed_up_and_restored(servers: Servers, job: BackupJob) -> None:
+    servers.source.read("DROP EXTENSION IF EXISTS timescaledb", str(job.targets[0]["database"]))
+    job.run("backup").check()
+    assert job.run("drill", **_drill(servers, job)).check().answer["compared"] == 0
+
+
 def test_all_databases_of_a_set_are_of_one_moment(servers: Servers, job: BackupJob) -> None:
     names = {name: servers.make_source() for name in ("first", "second")}
     for database in names.values():
@@ -321,13 +327,14 @@ def test_a_restore_that_is_stopped_in_the_exchange_leaves_the_database_as_it_was
     fields = {
         "targets": [servers.target_of(servers.target, database)],
         "restore": {"mode": "InPlace", "id": "first"},
+        "assertions": [{"target": "db", "sql": "SELECT true FROM pg_sleep(4)"}],
     }
     blocker = servers.target.connect("postgres")
     blocker.autocommit = False
-    with blocker.cursor() as cursor:
+    with job.started("restore", **fields) as process, blocker.cursor() as cursor:
+        wait_for(lambda: '"Comparing"' in process.output)
         # The exchange comments on what it puts away: by then the database is closed.
         cursor.execute("LOCK TABLE pg_shdescription IN SHARE MODE")
-    with job.started("restore", **fields) as process:
         waits = "SELECT count(*) FROM pg_stat_activity WHERE query LIKE 'COMMENT ON DATABASE%'"
         wait_for(lambda: servers.target.read(waits) != [(0,)])
         job.ended(process.stop(), process).failed("Terminated")
@@ -348,7 +355,7 @@ def test_the_restored_database_is_made_like_the_former_one_and_lost_grants_are_t
     database = f"like_{servers.make_database()}"
     servers.target.read(
         f"CREATE DATABASE {database} TEMPLATE template0 ENCODING 'LATIN1' LC_COLLATE 'C' "
-        "LC_CTYPE 'C'"
+        "LC_CTYPE 'C' LOCALE_PROVIDER libc"
     )
     servers.target.read(f"GRANT CONNECT ON DATABASE {database} TO PUBLIC")
     into = [servers.target_of(servers.target, database)]
