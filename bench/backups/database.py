@@ -13,6 +13,7 @@ from typing import Any
 import psycopg2
 
 from bench.backups.image import Image, find_free_port, wait_until
+from bench.backups.probes import Query
 
 USER, DATABASE, PASSWORD = "trader", "trading", "of the bench"
 _DATA = "/var/lib/postgresql/data"
@@ -89,26 +90,27 @@ class Database:
             connection.close()
 
     @contextmanager
-    def probed(self, rows: int) -> Iterator[list[float]]:
-        """Ask as a strategy does, all the time; the seconds of each query are in the list."""
-        seconds: list[float] = []
+    def probed(self, rows: int) -> Iterator[list[Query]]:
+        """Ask as a strategy does, all the time; each query is in the list."""
+        queries: list[Query] = []
         ended = threading.Event()
-        thread = threading.Thread(target=self._probe, args=(rows, seconds, ended))
+        thread = threading.Thread(target=self._probe, args=(rows, queries, ended))
         thread.start()
         try:
-            yield seconds
+            yield queries
         finally:
             ended.set()
             thread.join()
 
-    def _probe(self, rows: int, seconds: list[float], ended: threading.Event) -> None:
+    def _probe(self, rows: int, queries: list[Query], ended: threading.Event) -> None:
         connection, chance = self._connect(), random.Random(1)
         with connection.cursor() as cursor:
             while not ended.is_set():
-                began = time.perf_counter()
+                # The time of day, which the spans of the subjects are in as well.
+                asked, began = time.time(), time.perf_counter()
                 cursor.execute("SELECT * FROM bars WHERE id = %s", (chance.randint(1, rows),))
                 cursor.execute("INSERT INTO orders (price) VALUES (1)")
-                seconds.append(time.perf_counter() - began)
+                queries.append(Query(asked, time.perf_counter() - began))
                 time.sleep(0.002)
         connection.close()
 

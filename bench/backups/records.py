@@ -1,6 +1,9 @@
 """What a repetition found."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+
+from bench.backups.probes import Waits
 
 
 @dataclass(frozen=True)
@@ -19,8 +22,11 @@ class Record:
     repetition: int
     load: float  # of the machine when it began
     database_bytes: int
-    plain_dump: float
-    plain_restore: float
+    gzip_dump: float  # of pg_dump as it compresses unasked
+    gzip_dump_bytes: int
+    plain_dump: float  # of pg_dump with zstd, which restic compresses with
+    plain_dump_bytes: int
+    plain_restore: float  # of the dump with zstd
     plain_copy: float
     dump: float  # of the data, with their facts
     dump_run: float  # with reading back, publishing and verifying
@@ -28,13 +34,8 @@ class Record:
     restore: float  # with statistics and the comparison
     copy: float
     copy_run: float
-    copy_bytes: int
+    copy_bytes: int  # when the server had no other database yet
     chain_restore: float  # a full copy and its increments, combined and verified
     increments: list[Increment] = field(default_factory=list)
-    # Milliseconds of a query and an insert: nobody backs up, pg_dump does, our Job does.
-    idle_median: float = 0.0
-    idle_99: float = 0.0
-    plain_median: float = 0.0
-    plain_99: float = 0.0
-    ours_median: float = 0.0
-    ours_99: float = 0.0
+    # Of a query and an insert, by who reads the data meanwhile: "idle", "plain", "ours".
+    waits: Mapping[str, Waits] = field(default_factory=dict)

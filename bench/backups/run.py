@@ -5,17 +5,18 @@ import os
 import shutil
 import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from datetime import datetime
+from functools import partial
 from pathlib import Path
-from statistics import median, quantiles
 from typing import Any
 
 from bench.backups.database import Database
 from bench.backups.parameters import Parameters
+from bench.backups.probes import Span, Waits, summarize
 from bench.backups.records import Increment, Record
-from bench.backups.subjects import PlainTools, Program
+from bench.backups.subjects import DEFAULT, FAIR, PlainTools, Program
 from bench.machine import describe_machine
 from bench.run import write_json
 from bench.stage import ROOT
@@ -64,40 +65,48 @@ def measure(parameters: Parameters, repetition: int, place: Path) -> Record:
         plain = PlainTools(database, place / "plain")
         logical = Program(database, place / "logical", "Logical")
         physical = Program(database, place / "physical", "Physical")
-        dumps = _take_turns(repetition, plain.dump, logical.back_up)
-        restores = _take_turns(repetition, plain.restore, logical.restore)
-        copies = _take_turns(repetition, plain.copy, physical.back_up)
+        dumps = take_turns(
+            repetition,
+            {
+                DEFAULT: partial(plain.dump, DEFAULT),
+                FAIR: plain.dump,
+                "ours": logical.back_up,
+            },
+        )
+        # Before any restore: a copy has all databases of its server.
+        copies = take_turns(repetition, {"plain": plain.copy, "ours": physical.back_up})
         increments = [
             _increment(parameters, database, physical) for _ in range(parameters.increments)
         ]
+        restores = take_turns(repetition, {"plain": plain.restore, "ours": logical.restore})
         return Record(
             repetition=repetition,
             load=load,
             database_bytes=size,
-            plain_dump=dumps[0],
-            plain_restore=restores[0],
-            plain_copy=copies[0],
-            dump=_target_seconds(dumps[1]),
-            dump_run=_run_seconds(dumps[1]),
-            dump_added_bytes=dumps[1]["addedBytes"],
-            restore=restores[1]["rtoSeconds"],
-            copy=_target_seconds(copies[1]),
-            copy_run=_run_seconds(copies[1]),
-            copy_bytes=copies[1]["bytes"],
+            gzip_dump=dumps[DEFAULT].seconds,
+            gzip_dump_bytes=plain.measure_dump(DEFAULT),
+            plain_dump=dumps[FAIR].seconds,
+            plain_dump_bytes=plain.measure_dump(),
+            plain_restore=restores["plain"].seconds,
+            plain_copy=copies["plain"].seconds,
+            dump=_target_seconds(dumps["ours"]),
+            dump_run=_run_seconds(dumps["ours"]),
+            dump_added_bytes=dumps["ours"]["addedBytes"],
+            restore=restores["ours"]["rtoSeconds"],
+            copy=_target_seconds(copies["ours"]),
+            copy_run=_run_seconds(copies["ours"]),
+            copy_bytes=copies["ours"]["bytes"],
             chain_restore=physical.restore()["rtoSeconds"],
             increments=increments,
-            **_probe_all(parameters, database, plain, logical),
+            waits=_probe_all(parameters, repetition, database, plain, place),
         )
 
 
-def _take_turns(
-    repetition: int, plain: Callable[[], float], ours: Callable[[], Answer]
-) -> tuple[float, Answer]:
-    if repetition % 2:
-        answer = ours()
-        return plain(), answer
-    seconds = plain()
-    return seconds, ours()
+def take_turns(repetition: int, works: Mapping[str, Callable[[], Answer]]) -> dict[str, Answer]:
+    """Let all work, in each repetition another one first; return what each answered."""
+    names = list(works)
+    first = repetition % len(names)
+    return {name: works[name]() for name in (*names[first:], *names[:first])}
 
 
 def _increment(parameters: Parameters, database: Database, physical: Program) -> Increment:
@@ -107,24 +116,32 @@ def _increment(parameters: Parameters, database: Database, physical: Program) ->
 
 
 def _probe_all(
-    parameters: Parameters, database: Database, plain: PlainTools, logical: Program
-) -> dict[str, float]:
-    """Ask the server while nobody backs it up, while pg_dump does, and while our Job does."""
-    found: dict[str, float] = {}
-    works: dict[str, Callable[[], object]] = {
-        "idle": lambda: time.sleep(parameters.probe_seconds),
+    parameters: Parameters, repetition: int, database: Database, plain: PlainTools, place: Path
+) -> dict[str, Waits]:
+    """Ask the server while nobody reads all of it, while pg_dump does, and while our Job does.
+
+    Ours begins with an empty repository: it compresses and writes everything, as a first backup.
+    """
+    first = Program(database, place / "probed", "Logical")
+    works: dict[str, Callable[[], Span]] = {
+        "idle": partial(_idle, parameters.probe_seconds),
         "plain": plain.dump,
-        "ours": logical.back_up,
+        "ours": first.read_data,
     }
-    for name, work in works.items():
-        with database.probed(parameters.rows) as seconds:
-            work()
-        found |= {f"{name}_median": 1000 * median(seconds), f"{name}_99": 1000 * _high(seconds)}
-    return found
+    probe = partial(_probe, database, parameters.rows)
+    return take_turns(repetition, {name: partial(probe, work) for name, work in works.items()})
 
 
-def _high(seconds: Sequence[float]) -> float:
-    return quantiles(seconds, n=100)[98]
+def _probe(database: Database, rows: int, work: Callable[[], Span]) -> Waits:
+    with database.probed(rows) as queries:
+        span = work()
+    return summarize(queries, span)
+
+
+def _idle(seconds: float) -> Span:
+    began = time.time()
+    time.sleep(seconds)
+    return Span(began, time.time())
 
 
 def _target_seconds(answer: Answer) -> float:

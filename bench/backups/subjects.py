@@ -9,9 +9,12 @@ from typing import Any
 
 from bench.backups.database import DATABASE, PASSWORD, USER, Database
 from bench.backups.image import Image, make_folder
+from bench.backups.probes import Span, find_phase
 
 _IMAGE, _OWNER = "trading-backup", 1000
 _JOB = "/etc/trading-backup/job.json"
+# How pg_dump compresses unasked, and as restic does: zstd, of which both take about level 3.
+DEFAULT, FAIR = "gzip", "zstd"
 _TIMED = 'began=$(date +%s.%N); "$@" >&2 || exit 1; echo "$(date +%s.%N) $began"'
 
 
@@ -26,22 +29,27 @@ class PlainTools:
         """Make the folder that they write to."""
         make_folder(self.folder, _OWNER)
 
-    def dump(self) -> float:
-        """Dump the database; return the seconds."""
-        return self._timed("pg_dump", "--format=custom", "--file=/scratch/plain.dump", DATABASE)
+    def dump(self, compression: str = FAIR) -> Span:
+        """Dump the database; return when."""
+        options = ("--format=custom", f"--compress={compression}")
+        return self._timed("pg_dump", *options, f"--file=/scratch/{compression}.dump", DATABASE)
 
-    def restore(self) -> float:
-        """Restore the dump into an empty database; return the seconds."""
+    def measure_dump(self, compression: str = FAIR) -> int:
+        """Return how many bytes the dump has."""
+        return (self.folder / f"{compression}.dump").stat().st_size
+
+    def restore(self) -> Span:
+        """Restore the dump into an empty database; return when."""
         name = self.database.make("plain_restored")
-        return self._timed("pg_restore", f"--dbname={name}", "/scratch/plain.dump")
+        return self._timed("pg_restore", f"--dbname={name}", f"/scratch/{FAIR}.dump")
 
-    def copy(self) -> float:
-        """Copy the server's files; return the seconds."""
+    def copy(self) -> Span:
+        """Copy the server's files; return when."""
         shutil.rmtree(self.folder / "copy", ignore_errors=True)
         words = ("--pgdata=/scratch/copy", "--wal-method=stream", "--checkpoint=fast", "--no-sync")
         return self._timed("pg_basebackup", *words)
 
-    def _timed(self, *words: str) -> float:
+    def _timed(self, *words: str) -> Span:
         environment = {
             "PGHOST": "127.0.0.1",
             "PGPORT": str(self.database.port),
@@ -51,7 +59,7 @@ class PlainTools:
         log = self.folder.parent / "plain.log"
         image = Image(_IMAGE, log, {"/scratch": self.folder}, environment)
         ended, began = image.run(["-c", _TIMED, "timed", *words], "sh").split()[-2:]
-        return float(ended) - float(began)
+        return Span(float(began), float(ended))
 
 
 @dataclass(frozen=True)
@@ -78,6 +86,11 @@ class Program:
         """Take a backup, read it back, publish and verify it; return the answer."""
         return self._run("backup", self._target(DATABASE), {"mode": mode})
 
+    def read_data(self) -> Span:
+        """Take a backup; return when it read the database, without what it did before and after."""
+        self.back_up()
+        return find_phase(self._log.read_text(encoding="utf-8"), "Dumping")
+
     def restore(self) -> Mapping[str, Any]:
         """Restore the newest set, into an empty database or an empty folder."""
         if self.method == "Physical":
@@ -85,6 +98,10 @@ class Program:
             shutil.rmtree(place, ignore_errors=True)
             return self._run("drill", {**self._target(DATABASE), "path": "/scratch/restored"}, {})
         return self._run("drill", self._target(self.database.make("program_restored")), {})
+
+    @property
+    def _log(self) -> Path:
+        return self.folder.with_suffix(".log")
 
     def _target(self, database: str) -> dict[str, Any]:
         return {
@@ -110,9 +127,11 @@ class Program:
             **more,
         }
         (self.folder / "job" / "job.json").write_text(json.dumps(job), encoding="utf-8")
-        environment = {"TRADING_BACKUP_JOB": _JOB, "TRADING_BACKUP_TERMINATION": "/answer/said"}
-        Image(_IMAGE, self.folder.parent / f"{self.method}.log", self.mounts, environment).run(
-            [command]
-        )
+        environment = {
+            "TRADING_BACKUP_JOB": _JOB,
+            "TRADING_BACKUP_TERMINATION": "/answer/said",
+            "TRADING_BACKUP_PROGRESS_PORT": "0",  # any: nobody asks, and it is the machine's own
+        }
+        Image(_IMAGE, self._log, self.mounts, environment).run([command])
         answer: Mapping[str, Any] = json.loads((self.folder / "answer" / "said").read_bytes())
         return answer

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from bench.backups.parameters import Parameters
+from bench.backups.probes import Waits
 from bench.backups.records import Increment, Record
 from bench.backups.results import SECTION, build_goals, render_result
 from bench.errors import BenchError
@@ -26,7 +27,10 @@ def row(repetition: int, plain: float, ours: float) -> dict[str, Any]:
             repetition=repetition,
             load=0.1,
             database_bytes=300 << 20,
+            gzip_dump=4 * plain,
+            gzip_dump_bytes=110 << 20,
             plain_dump=plain,
+            plain_dump_bytes=105 << 20,
             plain_restore=plain,
             plain_copy=plain,
             dump=ours,
@@ -38,6 +42,7 @@ def row(repetition: int, plain: float, ours: float) -> dict[str, Any]:
             copy_bytes=320 << 20,
             chain_restore=3 * ours,
             increments=[Increment(2.0, 30 << 20, 3 << 20)],
+            waits={name: Waits(1000, 0.5, 2.0) for name in ("idle", "plain", "ours")},
         )
     )
 
@@ -57,8 +62,16 @@ def test_the_page_says_what_was_measured_on_what() -> None:
         {"machine": MACHINE, "parameters": parameters, "records": [row(0, 10, 11)]}
     )
     assert "3,000,000 rows, 1 repetitions" in text
-    assert "| dump / pg_dump -Fc | ≤ 1.15 | 1.10 | reached |" in text
     assert "| increment, MiB copied | 30.0 |" in text
+    assert "| while our Job reads the data of a first backup | 1000 | 0.50 | 2.00 |" in text
+
+
+def test_the_goal_of_dumps_is_judged_beside_the_compression_of_restic_and_gzip_is_shown() -> None:
+    text = render_result(
+        {"machine": MACHINE, "parameters": asdict(Parameters()), "records": [row(0, 10, 12)]}
+    )
+    assert "| dump / pg_dump -Fc --compress=zstd | ≤ 1.15 | 1.20 | missed |" in text
+    assert "| dump, s; plain: pg_dump -Fc, which compresses with gzip | 40.0 | 12.0 |" in text
 
 
 def test_the_page_is_that_of_the_result() -> None:
