@@ -53,6 +53,15 @@ def rule(expression: str, message: str, **more: str) -> dict[str, str]:
     return {"rule": expression, "message": message, **more}
 
 
+def name_rule(longest: int) -> dict[str, str]:
+    """Build the rule on a whole object that the names derived from its own must fit."""
+    return rule(
+        f"size(self.metadata.name) <= {longest} && self.metadata.name.matches('{NAME_PATTERN}')",
+        "metadata.name must be lower-case letters, digits and hyphens, begin with a letter and "
+        f"have at most {longest} characters, so that the names of its parts fit",
+    )
+
+
 def map_list(key: str = "name") -> dict[str, Any]:
     """Mark a list as a map keyed by `key`: the API server refuses duplicates."""
     return {"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": [key]}

@@ -18,12 +18,12 @@ from trading_operator.api.backup_status import (
     Words,
 )
 from trading_operator.api.common import (
-    NAME_PATTERN,
     Condition,
     Duration,
     Model,
     Name,
     map_list,
+    name_rule,
     rule,
     rules,
 )
@@ -188,11 +188,4 @@ def printer_columns() -> list[dict[str, Any]]:
 
 def root_rules() -> list[dict[str, str]]:
     """Build the rules on the whole object: derived names must fit."""
-    return [
-        rule(
-            f"size(self.metadata.name) <= {MAX_BACKUP_NAME} && "
-            f"self.metadata.name.matches('{NAME_PATTERN}')",
-            "metadata.name must be lower-case letters, digits and hyphens, begin with a letter and "
-            f"have at most {MAX_BACKUP_NAME} characters, so that the names of its parts fit",
-        )
-    ]
+    return [name_rule(MAX_BACKUP_NAME)]

@@ -6,12 +6,12 @@ from typing import Annotated, Any
 from pydantic import ConfigDict, Field
 
 from trading_operator.api.common import (
-    NAME_PATTERN,
     Condition,
     Model,
     Name,
     ObjectName,
     map_list,
+    name_rule,
     rule,
     rules,
 )
@@ -361,11 +361,4 @@ def printer_columns() -> list[dict[str, Any]]:
 
 def root_rules() -> list[dict[str, str]]:
     """Build the rules on the whole object: derived names must fit."""
-    return [
-        rule(
-            f"size(self.metadata.name) <= {MAX_SYSTEM_NAME} && "
-            f"self.metadata.name.matches('{NAME_PATTERN}')",
-            "metadata.name must be lower-case letters, digits and hyphens, begin with a letter and "
-            f"have at most {MAX_SYSTEM_NAME} characters, so that the names of its parts fit",
-        )
-    ]
+    return [name_rule(MAX_SYSTEM_NAME)]
