@@ -10,7 +10,7 @@ from typing import Any
 import yaml
 from pydantic import BaseModel
 
-from trading_operator.api import backup, restore, trading_system
+from trading_operator.api import backup, model_training_job, restore, trading_system
 from trading_operator.api.common import GROUP, VERSION
 from trading_operator.manifests.metadata import Manifest
 
@@ -70,6 +70,14 @@ KINDS = (
         restore.Restore,
         restore.printer_columns(),
         restore.root_rules(),
+    ),
+    Kind(
+        model_training_job.KIND,
+        model_training_job.PLURAL,
+        model_training_job.SHORT_NAME,
+        model_training_job.ModelTrainingJob,
+        model_training_job.printer_columns(),
+        model_training_job.root_rules(),
     ),
 )
 

@@ -1,0 +1,1 @@
+"""What is planned for a ModelTrainingJob: runs, gates, promotion, the way back."""
