@@ -41,6 +41,8 @@ def build_operand_settings(settings: Settings) -> OperandSettings:
             ports=settings.name_server_ports,
         ),
         backup_image=settings.image_backup,
+        training_image=settings.image_training,
+        sequence_image=settings.image_training_sequence,
     )
 
 

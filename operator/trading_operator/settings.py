@@ -51,6 +51,14 @@ class Settings(BaseSettings):
         f"trading-backup:{__version__}",
         description="Image of the program in the Jobs of Backups.",
     )
+    image_training: str = Field(
+        f"autonomous_trading_system/model-training:{__version__}",
+        description="Image of the trainer LightGBM in the Jobs of ModelTrainingJobs.",
+    )
+    image_training_sequence: str = Field(
+        f"autonomous_trading_system/model-training-torch:{__version__}",
+        description="Image of the trainer Sequence in the Jobs of ModelTrainingJobs.",
+    )
 
     @property
     def lease_namespace(self) -> str:

@@ -381,6 +381,9 @@ class ModelTrainingJobStatus(Model):
         "have begun before is no missed run.",
         json_schema_extra=_TIME,
     )
+    scheduled: Annotated[str, Field(max_length=512)] | None = Field(
+        None, description="The schedule that is in force, absent while none is."
+    )
     next_run: Moment | None = Field(
         None, description="When the next run is due (RFC 3339, UTC); absent when none is."
     )

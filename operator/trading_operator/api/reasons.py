@@ -109,6 +109,33 @@ RESTORE_RUNNING = "RestoreRunning"
 RESTORE_SUCCEEDED = "RestoreSucceeded"
 RESTORE_FAILED = "RestoreFailed"
 
+# A ModelTrainingJob: condition types of its own, and how it goes.
+GATES_PASSED = "GatesPassed"  # the newest version may be promoted
+MODEL_HEALTHY = "ModelHealthy"  # the version that is traded does what it should
+TRAINING_RUNNING = "TrainingRunning"
+TRAINING_SUCCEEDED = "TrainingSucceeded"
+TRAINING_FAILED = "TrainingFailed"
+TRAINING_MISSED = "TrainingMissed"
+NOT_TRAINED_YET = "NotTrainedYet"
+DEADLINE_EXCEEDED = "DeadlineExceeded"
+JOB_VANISHED = "JobVanished"
+LINE_TAKEN = "LineTaken"
+NO_MATCHING_DEVICE = "NoMatchingDevice"
+DEVICE_BUSY = "DeviceBusy"
+QUOTA_EXCEEDED = "QuotaExceeded"
+POD_NOT_CREATED = "PodNotCreated"
+WAITING_FOR_QUEUE = "WaitingForQueue"
+VOLUME_NOT_BOUND = "VolumeNotBound"
+GATE_FAILED = "GateFailed"
+AWAITING_APPROVAL = "AwaitingApproval"
+MODELS_TRAINED = "ModelsTrained"
+MODEL_PROMOTED = "ModelPromoted"
+MODEL_OBSERVED = "ModelObserved"
+MODEL_KEPT = "ModelKept"
+MODEL_ROLLED_BACK = "ModelRolledBack"
+MODEL_EXPIRED = "ModelExpired"
+NO_MODEL_YET = "NoModelYet"
+
 # It is switched off, or on its way there.
 HIBERNATED = "Hibernated"
 STOPPING = "Stopping"

@@ -1,6 +1,6 @@
 """Who looks at whom: a change of one resource wakes those that wait for it."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from trading_operator.api.restore import HOLDING, RestorePhase
@@ -10,7 +10,7 @@ from trading_operator.controllers.served import Served
 from trading_operator.kube.cache import Key
 from trading_operator.kube.resources import BACKUPS
 from trading_operator.plan.backup.requests import end_request, restore_request
-from trading_operator.plan.types import RestoreFacts
+from trading_operator.plan.types import RestoreFacts, Selection
 
 
 class Neighbours:
@@ -21,6 +21,8 @@ class Neighbours:
         self._backups_of = Links()  # a system
         self._restores_of = Links()  # a system
         self._restores_by = Links()  # a Backup
+        self._trainings_of = Links()  # a system
+        self._selections: dict[Key, Selection | None] = {}  # of ModelTrainingJobs
 
     def introduce(self, served: Served[Any]) -> None:
         """Take a kind into account."""
@@ -64,8 +66,9 @@ class Neighbours:
 
     def system_changed(self, key: Key) -> None:
         """Have the Backups and Restores of a system look: what it has, or waits for, changed."""
-        for source in self._backups_of.sources(key) | self._restores_of.sources(key):
-            self._wake(source)
+        for links in (self._backups_of, self._restores_of, self._trainings_of):
+            for source in links.sources(key):
+                self._wake(source)
 
     def backup_changed(self, key: Key) -> None:
         """Note which system a Backup is of; who waits for the Backup looks at it."""
@@ -92,6 +95,53 @@ class Neighbours:
         self._restores_of.set(key, system)
         for each in woken.union(*map(self._backups_of.sources, systems)):
             self._wake(each)
+
+    def training_changed(self, key: Key) -> None:
+        """Note which system a ModelTrainingJob is of; that one tells services what is selected."""
+        known = self._look_at(key)
+        system = None if known is None else Key(key.namespace, known.facts.system)
+        former = self._trainings_of.target(key)
+        selection = None if known is None else known.facts.selection
+        if former == system and self._selections.get(key) == selection:
+            return  # it only went on
+        self._trainings_of.set(key, system)
+        self._selections[key] = selection
+        if known is None:
+            self._selections.pop(key, None)
+        for each in _known(system, former):
+            self._wake(each)
+            for other in self._trainings_of.sources(each) - {key}:
+                self._wake(other)
+
+    def selections_of(self, system: Key) -> tuple[Selection, ...]:
+        """Return what the ModelTrainingJobs of a system select, one a line of models."""
+        found: dict[tuple[str, str, str], Selection] = {}
+        for key in self._by_age(self._trainings_of.sources(system)):
+            each = self._selections.get(key)
+            if each is not None:
+                found.setdefault((each.service, each.type, each.timeframe), each)
+        return tuple(found[line] for line in sorted(found))
+
+    def find_training_rival(self, training: Key) -> str:
+        """Return an older ModelTrainingJob of the same line of models, "" for none."""
+        own, system = self._selections.get(training), self._trainings_of.target(training)
+        if own is None or system is None:
+            return ""
+        line = (own.service, own.type, own.timeframe)
+        for key in self._by_age(self._trainings_of.sources(system)):
+            if key == training:
+                return ""
+            each = self._selections.get(key)
+            if each is not None and (each.service, each.type, each.timeframe) == line:
+                return key.name
+        return ""
+
+    def _by_age(self, trainings: Iterable[Key]) -> list[Key]:
+        def age(key: Key) -> tuple[str, str]:
+            known = self._look_at(key)
+            return ("" if known is None else known.facts.created_at, key.name)
+
+        return sorted(trainings, key=age)
 
     def _requests(self, backup: Key) -> Iterator[str]:
         for key in sorted(self._restores_by.sources(backup)):

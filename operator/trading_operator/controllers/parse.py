@@ -8,6 +8,8 @@ from pydantic import ValidationError
 from trading_operator.api.backup import BackupSpec
 from trading_operator.api.backup_status import BackupStatus
 from trading_operator.api.common import Model
+from trading_operator.api.model_training_job import ModelTrainingJobSpec
+from trading_operator.api.model_training_status import ModelTrainingJobStatus
 from trading_operator.api.reasons import READY
 from trading_operator.api.restore import RestoreSpec, RestoreStatus
 from trading_operator.api.trading_system import COMMAND_LENGTH, TradingSystemSpec
@@ -63,6 +65,20 @@ def parse_restore_status(body: Body) -> RestoreStatus:
         return RestoreStatus.model_validate({**status, "conditions": []})
     except ValidationError:
         return RestoreStatus()
+
+
+def parse_training(body: Body) -> ModelTrainingJobSpec:
+    """Parse a ModelTrainingJob's spec. Raises InvalidSpecError for what passed no schema."""
+    return _parse(ModelTrainingJobSpec, body)
+
+
+def parse_training_status(body: Body) -> ModelTrainingJobStatus:
+    """Parse what was said last of a ModelTrainingJob; what another hand wrote is nothing."""
+    try:
+        status = body.get("status") or {}
+        return ModelTrainingJobStatus.model_validate({**status, "conditions": []})
+    except ValidationError:
+        return ModelTrainingJobStatus()
 
 
 def parse_backup_facts(body: Body) -> BackupFacts:

@@ -27,6 +27,7 @@ from trading_operator.controllers.trading_systems import (
     Systems,
     build_trading_systems,
 )
+from trading_operator.controllers.training_jobs import build_training_jobs
 from trading_operator.engines.base import OperandSettings
 from trading_operator.kube.access import Kube
 from trading_operator.kube.cache import Cache, Key
@@ -98,9 +99,9 @@ class Runtime:
         self.systems = self._serve(build_trading_systems(self.kube, operand, self.neighbours))
         self.backups = self._serve(build_backups(self.kube, operand, self.neighbours))
         self.restores = self._serve(build_restores(self.kube, operand, self.neighbours))
-        self.served: dict[str, Served[Any]] = {
-            each.kind.resource.kind: each for each in (self.systems, self.backups, self.restores)
-        }
+        self.trainings = self._serve(build_training_jobs(self.kube, operand, self.neighbours))
+        everything = (self.systems, self.backups, self.restores, self.trainings)
+        self.served: dict[str, Served[Any]] = {each.kind.resource.kind: each for each in everything}
         self._tasks: list[asyncio.Task[None]] = []
         self._bind_gauges()
 
@@ -139,7 +140,7 @@ class Runtime:
     async def _lead(self) -> None:
         self.metrics.leads.inc()
         await asyncio.gather(*(informer.synced.wait() for informer in self.informers))
-        for served in (self.backups, self.restores):
+        for served in (self.backups, self.restores, self.trainings):
             await self._catch_up(served)
         async with asyncio.TaskGroup() as group:
             for each in self.served.values():

@@ -29,6 +29,7 @@ from trading_operator.plan.types import (
     Owner,
     PodFacts,
     RestoreFacts,
+    Selection,
 )
 
 
@@ -38,6 +39,7 @@ class Around:
 
     backup: BackupFacts | None = None  # that its changes wait for
     restore: RestoreFacts | None = None  # that is under way
+    selections: tuple[Selection, ...] = ()  # of models
 
 
 async def reconcile_trading_system(
@@ -67,7 +69,8 @@ def _look_around(owner: Owner, spec: TradingSystemSpec, neighbours: Neighbours) 
     name = spec.rollout.backup_before
     body = None if name is None else neighbours.find(Key(owner.namespace, name, BACKUP))
     backup = None if body is None else parse_backup_facts(body)
-    return Around(backup, neighbours.find_restore(key_of(owner)))
+    key = key_of(owner)
+    return Around(backup, neighbours.find_restore(key), neighbours.selections_of(key))
 
 
 async def _reconcile(
@@ -81,7 +84,12 @@ async def _reconcile(
     owner, previous = parse_owner(body), body.get("status")
     needed = needed_references(owner, spec, read_revisions(kube, owner), previous)
     gathered = await read_observed(kube, owner, needed, previous)
-    observed = replace(gathered.observed, backup=around.backup, restore=around.restore)
+    observed = replace(
+        gathered.observed,
+        backup=around.backup,
+        restore=around.restore,
+        selections=around.selections,
+    )
     gathered = replace(gathered, observed=observed)
     plan = plan_trading_system(owner, spec, gathered.observed, now, operand)
     if plan.wants_capacity:  # a change is about to begin

@@ -22,6 +22,8 @@ class OperandSettings:
     images: Mapping[EngineName, str] = field(default_factory=dict)  # replace the default version's
     name_servers: NameServers = field(default_factory=NameServers)
     backup_image: str = ""  # of the program in backup and drill Jobs
+    training_image: str = ""  # of the program in training Jobs
+    sequence_image: str = ""  # likewise, with PyTorch
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,7 @@ from trading_operator.kube.pod_faults import describe_exit, find_pod_fault, star
 from trading_operator.manifests.metadata import (
     COMPONENT,
     JOB_ROLE,
+    MODELS_ANNOTATION,
     REVISION_ANNOTATION,
     ROLE,
     TRADING_STATE_ANNOTATION,
@@ -50,12 +51,14 @@ def read_pod_facts(pod: Mapping[str, Any]) -> PodFacts:
         message=message[:MESSAGE_LENGTH],
         started=bool(main) and all(container.get("started") for container in main),
         trading_state=annotations.get(TRADING_STATE_ANNOTATION, ""),
+        models=annotations.get(MODELS_ANNOTATION, ""),
         template=labels.get(_TEMPLATE_LABEL, ""),
         controlled=_is_controlled(metadata),
         fault=find_pod_fault(status, main),
         ready_since=condition.get("lastTransitionTime") or "",
         created_at=metadata.get("creationTimestamp") or "",
         started_at=started_at(main),
+        address=status.get("podIP", "") if status.get("phase") == "Running" else "",
     )
     return _read_job_pod(facts, pod, main) if labels.get(ROLE) == JOB_ROLE else facts
 
@@ -63,14 +66,17 @@ def read_pod_facts(pod: Mapping[str, Any]) -> PodFacts:
 def _read_job_pod(
     facts: PodFacts, pod: Mapping[str, Any], main: Sequence[Mapping[str, Any]]
 ) -> JobPodFacts:
-    metadata, status = pod["metadata"], pod.get("status") or {}
+    metadata = pod["metadata"]
     program = next((each for each in main if each["name"] == CONTAINER_NAME), {})
-    ended = (program.get("state") or {}).get("terminated") or {}
+    state = program.get("state") or {}
+    ended = state.get("terminated") or {}
     return JobPodFacts(
         **vars(facts),
         job_uid=_controller_uid(metadata),
         said=ended.get("message") or "",
-        address=status.get("podIP", "") if facts.phase == "Running" else "",
+        scheduled=bool((pod.get("spec") or {}).get("nodeName")),
+        program_began=(state.get("running") or ended).get("startedAt") or "",
+        program_ended=ended.get("finishedAt") or "",
     )
 
 

@@ -68,7 +68,7 @@ def _propagation(live: Manifest) -> str:
     policy = live.get("spec", {}).get("persistentVolumeClaimRetentionPolicy") or {}
     if policy.get("whenDeleted") == "Delete":
         return ORPHAN
-    return FOREGROUND if live["kind"] in WORKLOAD_KINDS else BACKGROUND
+    return FOREGROUND if live["kind"] in {*WORKLOAD_KINDS, JOBS.kind} else BACKGROUND
 
 
 async def replace_pod(attempt: Attempt, name: str) -> None:

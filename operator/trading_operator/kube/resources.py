@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from trading_operator.api import backup, restore, trading_system
+from trading_operator.api import backup, model_training_job, restore, trading_system
 from trading_operator.api.common import API_VERSION
 from trading_operator.manifests.controller_revision import KIND as REVISION_KIND
 from trading_operator.manifests.metadata import COMPONENT, MANAGED_BY_SELECTOR
@@ -69,6 +69,7 @@ POD_EVENTS = Resource("Event", "v1", "events", selector="", fields="reason=Unhea
 TRADING_SYSTEMS = Resource(trading_system.KIND, API_VERSION, trading_system.PLURAL)
 BACKUPS = Resource(backup.KIND, API_VERSION, backup.PLURAL)
 RESTORES = Resource(restore.KIND, API_VERSION, restore.PLURAL)
+MODEL_TRAINING_JOBS = Resource(model_training_job.KIND, API_VERSION, model_training_job.PLURAL)
 
 CHILDREN = (
     CONFIG_MAPS,
@@ -88,5 +89,5 @@ CHILDREN = (
 OPTIONAL = frozenset({CRON_JOBS, JOBS})
 BY_KIND = {resource.kind: resource for resource in (*CHILDREN, SECRETS)}
 # What people write and the operator answers to.
-OWN = (TRADING_SYSTEMS, BACKUPS, RESTORES)
+OWN = (TRADING_SYSTEMS, BACKUPS, RESTORES, MODEL_TRAINING_JOBS)
 OWN_BY_KIND = {resource.kind: resource for resource in OWN}

@@ -13,7 +13,7 @@ CONFIGURATION_EXIT = 42  # what a program says that no repetition would help
 class Limits:
     """How long a Job may take, how often it is tried, and for how long it is kept."""
 
-    deadline_seconds: int
+    deadline_seconds: int | None  # None: whoever made it counts
     retries: int
     kept_seconds: int | None = None  # None: whoever made it keeps its history short
 
@@ -22,12 +22,13 @@ def build_job_spec(template: Manifest, limits: Limits) -> Manifest:
     """Build the spec of a Job; `template` has the labels and the spec of its pod."""
     spec: Manifest = {
         "backoffLimit": limits.retries,
-        "activeDeadlineSeconds": limits.deadline_seconds,
         # A pod that is on its way out may still write: its successor waits.
         "podReplacementPolicy": "Failed",
         "podFailurePolicy": {"rules": _build_failure_rules()},
         "template": {**template, "spec": {**template["spec"], "restartPolicy": "Never"}},
     }
+    if limits.deadline_seconds is not None:
+        spec["activeDeadlineSeconds"] = limits.deadline_seconds
     if limits.kept_seconds is not None:
         spec["ttlSecondsAfterFinished"] = limits.kept_seconds
     return spec

@@ -1,6 +1,6 @@
 """Where a component's pods run: what the spec asks for, and who shares a node with whom."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from trading_operator.api.datastore import Datastore
 from trading_operator.api.errors import InvalidSpecError
@@ -33,14 +33,16 @@ def plan_placement(spec: TradingSystemSpec, component: Datastore | Service, path
         _refuse_two_places(spec, component, same_node, path)
     return Placement(
         node_selector=asked.node_selector,
-        tolerations=tuple(
-            _build_toleration(each, f"{path}.scheduling.tolerations[{at}]")
-            for at, each in enumerate(asked.tolerations)
-        ),
+        tolerations=build_tolerations(asked.tolerations, f"{path}.scheduling.tolerations"),
         priority_class=asked.priority_class_name,
         spread=_spread(component, asked, same_node is not None),
         same_node=same_node,
     )
+
+
+def build_tolerations(tolerations: Sequence[Toleration], path: str) -> tuple[Manifest, ...]:
+    """Return tolerations as a pod has them; raises InvalidSpecError."""
+    return tuple(_build_toleration(each, f"{path}[{at}]") for at, each in enumerate(tolerations))
 
 
 def node_group(spec: TradingSystemSpec, service: Service) -> str | None:

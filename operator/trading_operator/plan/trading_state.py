@@ -1,5 +1,8 @@
 """spec.tradingState as a file in every service's pod, and how a pod hears of a new one at once.
 
+The models that services are told to trade with are in the same ConfigMap (plan/models_file.py): so
+they come to pods that run, and no template had to change for them.
+
 The ConfigMap changes in place and pod templates never name its content, so that no pod restarts.
 A kubelet looks at mounted ConfigMaps only every minute or so, but at once when the pod itself
 changes: hence the annotation on the pod.
@@ -23,11 +26,13 @@ from trading_operator.manifests.metadata import (
 )
 from trading_operator.manifests.pod import Mount, build_config_mount
 from trading_operator.plan.draft import SERVICE, Draft, System
+from trading_operator.plan.models_file import build_model_files, build_model_notice
 from trading_operator.plan.sealing import seal
 from trading_operator.plan.types import (
     STATE_KEY,
     Block,
     Halt,
+    ModelNotice,
     Observed,
     Plan,
     PodFacts,
@@ -79,7 +84,8 @@ def plan_trading_state(system: System) -> Iterator[Manifest]:
     # Services that left the spec go on reading the file while they still run.
     left = ref in system.observed.children and any(_trading_pods(system))
     if system.spec.services or left:
-        files = {STATE_KEY: f"{system.spec.trading_state.value}\n"}
+        state = {STATE_KEY: f"{system.spec.trading_state.value}\n"}
+        files = {**state, **build_model_files(system, system.observed.children.get(ref))}
         manifest = build_mutable_config_map(system.owner, ref.name, files)
         if system.observed.halt is not None:
             # Remembered beside what it explains: it holds for as long as this does.
@@ -98,6 +104,13 @@ def read_halt(owner: Owner, observed: Observed) -> Halt | None:
 def _describe_halt(halt: Halt) -> dict[str, str]:
     told = zip(_HALT_ANNOTATIONS, (halt.restore, halt.uid, halt.old_command), strict=True)
     return {name: value for name, value in told if value}
+
+
+def plan_model_notice(system: System) -> ModelNotice | None:
+    """Return whom to tell of the models: pods of services that have a file of their own."""
+    ref = trading_state_ref(system.owner)
+    files = build_model_files(system, system.observed.children.get(ref))
+    return build_model_notice(system, ref, files) if files else None
 
 
 def plan_notice(system: System) -> StateNotice:

@@ -29,7 +29,11 @@ from trading_operator.plan.rollout.telling import plan_dry_run, plan_rollout
 from trading_operator.plan.routes import refuse_shared_routes
 from trading_operator.plan.sealing import seal
 from trading_operator.plan.stranded import stranded_pods
-from trading_operator.plan.trading_state import plan_notice, plan_trading_state
+from trading_operator.plan.trading_state import (
+    plan_model_notice,
+    plan_notice,
+    plan_trading_state,
+)
 from trading_operator.plan.turns import Turns, take_turns
 from trading_operator.plan.types import (
     ComponentPlan,
@@ -88,6 +92,7 @@ def plan_trading_system(
             *(each.gate.requeue_after for each in turns.decisions),
         ),
         trading_state=plan_notice(system),
+        models=plan_model_notice(system),
         halted_by="" if observed.halt is None else observed.halt.restore,
         left=find_left(system, drafts),
     )

@@ -6,6 +6,7 @@ from datetime import timedelta
 from typing import NamedTuple
 
 from trading_operator.api.errors import InvalidSpecError
+from trading_operator.api.model_training_status import SelectedModel
 from trading_operator.engines.base import OperandSettings, SecretRequest
 from trading_operator.manifests.metadata import Manifest, Owner
 
@@ -33,6 +34,7 @@ __all__ = [
     "InvalidSpecError",
     "JobPodFacts",
     "Manifest",
+    "ModelNotice",
     "Observed",
     "OperandSettings",
     "Owner",
@@ -47,6 +49,7 @@ __all__ = [
     "RolloutPlan",
     "SecretFacts",
     "SecretRequest",
+    "Selection",
     "StateNotice",
     "StoredRevision",
     "ref_of",
@@ -101,6 +104,7 @@ class PodFacts:
     message: str
     started: bool
     trading_state: str = ""  # the one that the pod was told of, "" when of none
+    models: str = ""  # digest of the models that the pod was told of, "" when of none
     template: str = ""  # the StatefulSet's revision that it was made from, "" when of none
     controlled: bool = True  # False: its workload was deleted and left it behind
     fault: PodFault | None = None
@@ -109,6 +113,7 @@ class PodFacts:
     started_at: str = ""  # since when its containers run, "" while one does not
     # By kind (Readiness, Liveness, Startup), as the kubelet's events count them.
     failed_probes: Mapping[str, FailedProbe] = field(default_factory=dict)
+    address: str = ""  # while it runs
 
 
 @dataclass(frozen=True)
@@ -117,7 +122,9 @@ class JobPodFacts(PodFacts):
 
     job_uid: str = ""
     said: str = ""  # what its program left behind
-    address: str = ""  # while it runs
+    scheduled: bool = False  # a node was found for it
+    program_began: str = ""  # when its program ran first
+    program_ended: str = ""  # "" while it runs
 
 
 @dataclass(frozen=True)
@@ -207,6 +214,18 @@ class Halt:
 
 
 @dataclass(frozen=True)
+class Selection:
+    """What one ModelTrainingJob says of its line of models to the system."""
+
+    service: str
+    type: str
+    timeframe: str
+    owner: str  # name of the ModelTrainingJob
+    model: SelectedModel | None = None
+    spoke: bool = False  # it has ever selected one: without a model the line is empty
+
+
+@dataclass(frozen=True)
 class Quota:
     """A ResourceQuota of the namespace: what it allows and what is used of it."""
 
@@ -248,6 +267,7 @@ class Observed:
     backup: BackupFacts | None = None  # that rollout.backupBefore names; None: there is none
     restore: RestoreFacts | None = None
     halt: Halt | None = None
+    selections: tuple[Selection, ...] = ()  # what ModelTrainingJobs say of their lines
 
 
 @dataclass(frozen=True)
@@ -309,6 +329,20 @@ class StateNotice:
 
 
 @dataclass(frozen=True)
+class ModelNotice:
+    """The models that services are told to trade with, and the pods that have not heard of them."""
+
+    file: Ref
+    content: Mapping[str, str]
+    pods: Mapping[str, str] = field(default_factory=dict)  # name -> digest of its service's file
+
+    def is_written(self, children: Mapping[Ref, Manifest]) -> bool:
+        """Tell whether the live file says it."""
+        data = children.get(self.file, {}).get("data") or {}
+        return all(data.get(key) == text for key, text in self.content.items())
+
+
+@dataclass(frozen=True)
 class ComponentDiff:
     """What a change would do to one component's workload; None where there is none."""
 
@@ -366,6 +400,7 @@ class Plan:
     generation: int = 0  # of the spec that was planned
     requeue_after: timedelta | None = None
     trading_state: StateNotice | None = None
+    models: ModelNotice | None = None
     halted_by: str = ""  # the Restore because of which no order is sent
     left: tuple[str, ...] = ()  # components that left the spec and have not ended
     withheld: tuple[Ref, ...] = ()  # what waits to be written while the system is paused

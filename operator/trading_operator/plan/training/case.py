@@ -1,6 +1,5 @@
 """All that the plan of one ModelTrainingJob may look at."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from trading_operator.api.model_training_job import ModelTrainingJobSpec
@@ -79,18 +78,4 @@ class TrainingCase:
     # What services of the system read now for this line of models; None: nothing is selected.
     selected: SelectedModel | None = None
     report: ModelReport | None = None  # None: the service did not say
-
-
-@dataclass(frozen=True)
-class Selection:
-    """What one ModelTrainingJob says of its line of models to the system."""
-
-    service: str
-    type: str
-    timeframe: str
-    owner: str  # name of the ModelTrainingJob
-    model: SelectedModel | None = None
-    spoke: bool = False  # it has ever selected one: without a model the line is empty
-
-
-Selections = Mapping[str, tuple[Selection, ...]]  # by service
+    lingering: bool = False  # pods of Jobs that are gone still run

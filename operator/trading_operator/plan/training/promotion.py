@@ -1,0 +1,308 @@
+"""How a version comes into use, and goes out of it: one step a pass, all of it in the status.
+
+A version is selected by being the status's champion: the system's own pass tells its services. So
+whoever dies in between goes on with the same selection.
+"""
+
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+
+from trading_operator.api.backup_status import WORDS_LENGTH
+from trading_operator.api.model_training_parts import Promotion, PromotionMode
+from trading_operator.api.model_training_status import (
+    MAX_BLOCKED,
+    MAX_PREVIOUS,
+    BlockedModel,
+    GateResult,
+    HandledCommands,
+    HistoryEntry,
+    HistoryEvent,
+    ModelVersion,
+    PromotionPhase,
+    PromotionState,
+    SelectedModel,
+)
+from trading_operator.plan.gating import format_time
+from trading_operator.plan.rollout.commands import APPROVE, ROLLBACK_TO
+from trading_operator.plan.training.case import TrainingCase
+from trading_operator.plan.training.history import add_entry, fresh_command
+from trading_operator.plan.training.observation import (
+    Finding,
+    case_service,
+    watch_live,
+    watch_loading,
+)
+
+OPERATOR = "the operator"
+PREVIOUS = "previous"
+APPROVAL = "tradingoperator.io/approve"
+
+
+@dataclass(frozen=True)
+class PromotionPlan:
+    """Where the versions stand: all of it goes into the status."""
+
+    gates: tuple[GateResult, ...] = ()
+    state: PromotionState | None = None
+    champion: SelectedModel | None = None
+    previous: tuple[SelectedModel, ...] = ()
+    blocked: tuple[BlockedModel, ...] = ()
+    history: tuple[HistoryEntry, ...] = ()
+    handled: HandledCommands = field(default_factory=HandledCommands)
+    requeue_after: timedelta | None = None
+
+    @property
+    def passed(self) -> bool:
+        """Tell whether every gate lets the version pass."""
+        return all(each.passed for each in self.gates)
+
+
+@dataclass(frozen=True)
+class _Scene:
+    """What every step of a promotion looks at."""
+
+    case: TrainingCase
+    version: ModelVersion | None
+    metric: str | None  # of the version, that stands for it in one number
+    now: datetime
+
+    @property
+    def rules(self) -> Promotion | None:
+        return self.case.spec.promotion
+
+    @property
+    def time(self) -> str:
+        return format_time(self.now)
+
+
+def plan_promotion(
+    case: TrainingCase,
+    version: ModelVersion | None,
+    fresh_gates: tuple[GateResult, ...] | None,
+    metric: str | None,
+    now: datetime,
+) -> PromotionPlan:
+    """Return where the versions stand now; `fresh_gates` are those of a version just trained."""
+    scene = _Scene(case, version, metric, now)
+    plan = _take_over(case)
+    if fresh_gates is not None and version is not None:
+        plan = _judge_version(scene, version, replace(plan, gates=fresh_gates))
+    plan = _obey(scene, plan)
+    if case.rival or case.restored_by:
+        return plan
+    return _advance(scene, plan)
+
+
+def _take_over(case: TrainingCase) -> PromotionPlan:
+    """Return what the status says; a status that was lost goes on with what is traded."""
+    before = case.before
+    champion = before.champion
+    if champion is None and not before.promotion_history:
+        champion = case.selected
+    return PromotionPlan(
+        gates=tuple(before.gates),
+        state=before.promotion,
+        champion=champion,
+        previous=tuple(before.previous),
+        blocked=tuple(before.blocked),
+        history=tuple(before.promotion_history),
+        handled=before.handled or HandledCommands(),
+    )
+
+
+def _judge_version(scene: _Scene, version: ModelVersion, plan: PromotionPlan) -> PromotionPlan:
+    """Decide what becomes of a version that was just trained."""
+    if plan.champion is not None and plan.champion.id == version.id:
+        return plan  # trained again, and the same: it is traded already
+    if any(each.id == version.id for each in plan.blocked):
+        message = "it went back before: train another one, or approve it by its id"
+        return replace(plan, state=_state(scene, PromotionPhase.ROLLED_BACK, version.id, message))
+    failed = [each for each in plan.gates if not each.passed]
+    if failed:
+        told = "; ".join(each.message or f"{each.name} failed" for each in failed)
+        plan = add_history(scene, plan, HistoryEvent.REFUSED, version.id, OPERATOR, told)
+        return replace(plan, state=_state(scene, PromotionPhase.REFUSED, version.id, told))
+    if scene.rules is None:
+        return replace(plan, state=None)
+    message = f"approve it: kubectl annotate mtj {scene.case.owner.name} {APPROVAL}={version.id}"
+    return replace(plan, state=_state(scene, PromotionPhase.AWAITING_APPROVAL, version.id, message))
+
+
+def _obey(scene: _Scene, plan: PromotionPlan) -> PromotionPlan:
+    """Carry out what people ask for by annotations."""
+    approve = fresh_command(scene.case, plan.handled, APPROVE)
+    if approve:
+        plan = _approve(scene, plan, approve)
+    back = fresh_command(scene.case, plan.handled, ROLLBACK_TO)
+    return _roll_back_to(scene, plan, back) if back else plan
+
+
+def _approve(scene: _Scene, plan: PromotionPlan, value: str) -> PromotionPlan:
+    plan = _note(plan, approve=value, refused=None)
+    version = scene.version
+    if scene.rules is None:
+        return _note(plan, refused=f"approve: spec.promotion names no service for {value}")
+    if version is None or version.id != value:
+        newest = "none" if version is None else version.id
+        return _note(plan, refused=f"approve: {value} is not the newest version ({newest})")
+    if not plan.passed:
+        failed = ", ".join(each.name for each in plan.gates if not each.passed)
+        return _note(plan, refused=f"approve: {value} failed its gates ({failed})")
+    if plan.champion is not None and plan.champion.id == value:
+        return plan
+    unblocked = tuple(each for each in plan.blocked if each.id != value)
+    return _select(scene, replace(plan, blocked=unblocked), version, "approved by annotation")
+
+
+def _roll_back_to(scene: _Scene, plan: PromotionPlan, value: str) -> PromotionPlan:
+    plan = _note(plan, rollback_to=value, refused=None)
+    wanted = next(
+        (each for each in plan.previous if value in (each.id, PREVIOUS)),
+        None,
+    )
+    if plan.champion is not None and value == plan.champion.id:
+        return plan
+    if wanted is None:
+        known = ", ".join(each.id for each in plan.previous) or "none"
+        return _note(
+            plan, refused=f"rollback-to: there is no version {value} before (only {known})"
+        )
+    return _go_back(scene, plan, wanted, "asked by annotation", "tradingoperator.io/rollback-to")
+
+
+def _advance(scene: _Scene, plan: PromotionPlan) -> PromotionPlan:
+    """Go one step on with the version that is on its way into use."""
+    state, rules = plan.state, scene.rules
+    if state is None or rules is None:
+        return plan
+    if state.phase is PromotionPhase.AWAITING_APPROVAL:
+        wanted = rules.mode is PromotionMode.AUTO and scene.version is not None
+        return _select(scene, plan, scene.version, "its gates passed") if wanted else plan
+    return _watch(scene, plan, state, rules)
+
+
+def _watch(
+    scene: _Scene, plan: PromotionPlan, state: PromotionState, rules: Promotion
+) -> PromotionPlan:
+    if plan.champion is None or plan.champion.id != state.version:
+        return plan
+    if state.phase is PromotionPhase.LOADING:
+        found = watch_loading(scene.case, rules.observation, state, scene.now)
+        return _after_loading(scene, plan, state, found)
+    if state.phase is PromotionPhase.OBSERVING:
+        found = watch_live(scene.case, rules.observation, state, scene.now)
+        return _after_watching(scene, plan, state, found)
+    return plan
+
+
+def _after_loading(
+    scene: _Scene, plan: PromotionPlan, state: PromotionState, found: Finding
+) -> PromotionPlan:
+    if found.fault:
+        return _fall_back(scene, plan, found.fault)
+    if found.loaded:
+        window = scene.rules.observation.window if scene.rules is not None else ""
+        loaded = _state(
+            scene, PromotionPhase.OBSERVING, state.version, f"watched for {window}"
+        ).model_copy(update={"loaded_at": scene.time})
+        return replace(plan, state=loaded, requeue_after=timedelta(seconds=3))
+    told = state.model_copy(update={"message": found.waits_for[:WORDS_LENGTH]})
+    return replace(plan, state=told, requeue_after=found.look_again)
+
+
+def _after_watching(
+    scene: _Scene, plan: PromotionPlan, state: PromotionState, found: Finding
+) -> PromotionPlan:
+    if found.fault:
+        return _fall_back(scene, plan, found.fault)
+    if not found.over:
+        return replace(plan, requeue_after=found.look_again)
+    plan = add_history(
+        scene, plan, HistoryEvent.KEPT, state.version, OPERATOR, "nothing went wrong"
+    )
+    kept = _state(scene, PromotionPhase.KEPT, state.version, "nothing went wrong while watched")
+    return replace(plan, state=kept.model_copy(update={"loaded_at": state.loaded_at}))
+
+
+def _select(
+    scene: _Scene, plan: PromotionPlan, version: ModelVersion | None, why: str
+) -> PromotionPlan:
+    """Have the service trade with a version; what it traded with before can be gone back to."""
+    if version is None:
+        return plan
+    chosen = SelectedModel(
+        id=version.id,
+        digest=version.digest,
+        file=version.file,
+        format=version.format,
+        feature_schema_hash=version.feature_schema_hash,
+        trained_until=version.trained_until,
+        since=scene.time,
+        by=f"ModelTrainingJob {scene.case.owner.name}",
+        why=why,
+        metric=scene.metric,
+    )
+    former = () if plan.champion is None else (plan.champion,)
+    previous = _without((*former, *plan.previous), version.id)
+    by = "a person" if "annotation" in why else OPERATOR
+    plan = add_history(scene, plan, HistoryEvent.PROMOTED, version.id, by, why)
+    message = f"{case_service(scene.case)} is told to load it"
+    return replace(
+        plan,
+        champion=chosen,
+        previous=previous[:MAX_PREVIOUS],
+        state=_state(scene, PromotionPhase.LOADING, version.id, message),
+        requeue_after=timedelta(seconds=3),
+    )
+
+
+def _fall_back(scene: _Scene, plan: PromotionPlan, why: str) -> PromotionPlan:
+    """Take a version back by itself, to the newest one before it that did not go back as well."""
+    blocked = {each.id for each in plan.blocked}
+    former = next((each for each in plan.previous if each.id not in blocked), None)
+    return _go_back(scene, plan, former, why, OPERATOR)
+
+
+def _go_back(
+    scene: _Scene, plan: PromotionPlan, to: SelectedModel | None, why: str, by: str
+) -> PromotionPlan:
+    left = plan.champion
+    if left is not None:
+        blocked = BlockedModel(id=left.id, at=scene.time, why=why[:WORDS_LENGTH])
+        others = tuple(each for each in plan.blocked if each.id != left.id)
+        plan = replace(plan, blocked=(blocked, *others)[:MAX_BLOCKED])
+        target = "nothing" if to is None else to.id
+        told = f"{why}; back to {target}"
+        plan = add_history(scene, plan, HistoryEvent.ROLLED_BACK, left.id, by, told)
+        state = _state(scene, PromotionPhase.ROLLED_BACK, left.id, told)
+        plan = replace(plan, state=state)
+    chosen = None if to is None else to.model_copy(update={"since": scene.time, "why": why})
+    kept = plan.previous if to is None else _without(plan.previous, to.id)
+    return replace(plan, champion=chosen, previous=kept)
+
+
+def add_history(
+    scene: _Scene, plan: PromotionPlan, event: HistoryEvent, version: str, by: str, why: str
+) -> PromotionPlan:
+    """Return the plan with one more entry of its history."""
+    entry = HistoryEntry(
+        sequence=0, at=scene.time, event=event, version=version, by=by, why=why[:WORDS_LENGTH]
+    )
+    return replace(plan, history=add_entry(plan.history, entry))
+
+
+def _note(plan: PromotionPlan, **told: str | None) -> PromotionPlan:
+    short = {name: value and value[:128] for name, value in told.items() if name != "refused"}
+    if "refused" in told:
+        short["refused"] = told["refused"] and told["refused"][:WORDS_LENGTH]
+    return replace(plan, handled=plan.handled.model_copy(update=short))
+
+
+def _without(models: tuple[SelectedModel, ...], gone: str) -> tuple[SelectedModel, ...]:
+    return tuple({each.id: each for each in reversed(models) if each.id != gone}.values())[::-1]
+
+
+def _state(scene: _Scene, phase: PromotionPhase, version: str, message: str) -> PromotionState:
+    return PromotionState(
+        phase=phase, version=version, since=scene.time, message=message[:WORDS_LENGTH]
+    )
