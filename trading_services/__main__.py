@@ -1,4 +1,5 @@
-"""`trading-services <component>` runs one component, `trading-services report` prints a report.
+"""`trading-services <component>` runs one component, `trading-services report` prints a report,
+`trading-services train` is the program in the Jobs of ModelTrainingJobs.
 
 `--check` only validates a component's configuration.
 """
@@ -22,10 +23,14 @@ COMPONENTS = {
 def main() -> int:
     """Parse the command line and run the component; return the process's exit code."""
     parser = argparse.ArgumentParser(prog="trading-services", description=__doc__)
-    parser.add_argument("component", choices=[*sorted(COMPONENTS), "report"])
+    parser.add_argument("component", choices=[*sorted(COMPONENTS), "report", "train"])
     parser.add_argument("--check", action="store_true", help="validate the configuration and exit")
     parser.add_argument("--json", action="store_true", help="print the report as JSON")
     arguments = parser.parse_args()
+    if arguments.component == "train":
+        from trading_services.training_job.main import main as train
+
+        return train(check_only=arguments.check)
     if arguments.component == "report":
         from trading_services.reporting.main import main as report
 

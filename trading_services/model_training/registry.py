@@ -11,6 +11,7 @@ from trading_services.database.connection import Database
 ACTIVE = "active"
 RETIRED = "retired"
 REJECTED = "rejected"
+CANDIDATE = "candidate"  # of a ModelTrainingJob: traded only where it is selected
 
 _COLUMNS = "model_id, model_type, timeframe, version, status, file_path, metrics, features_used"
 
@@ -113,6 +114,12 @@ def read_active(database: Database, model_type: str, timeframe: str) -> Register
         "ORDER BY trained_at DESC LIMIT 1",
         (model_type, timeframe),
     )
+    return build_registered_model(rows[0]) if rows else None
+
+
+def read_model(database: Database, model_id: str) -> RegisteredModel | None:
+    """Return a model of whatever status, or None; raises RegistryRowError."""
+    rows = database.query(f"SELECT {_COLUMNS} FROM model_registry WHERE model_id = %s", (model_id,))
     return build_registered_model(rows[0]) if rows else None
 
 

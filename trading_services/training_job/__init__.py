@@ -1,0 +1,1 @@
+"""The program in the Jobs of ModelTrainingJobs: trains, proves out of sample, registers."""

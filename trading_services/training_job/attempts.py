@@ -1,0 +1,112 @@
+"""Starts of the program within one run: each has a number, and only the newest one may write.
+
+The claim is a file that only one program can make, so that it holds on any shared volume without a
+clock: a pod that its node lost may still run when its successor has begun.
+"""
+
+import json
+import os
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from trading_services.training_job.errors import FencedError
+
+_FOLDER = "attempts"
+_STEP_WIDTH = 12
+_MOST_TOLD = 10
+
+
+@dataclass(frozen=True)
+class AttemptFacts:
+    """What is told of an attempt."""
+
+    number: int
+    resumed_from_step: int = 0
+    lost_steps: int = 0
+
+
+class Attempt:
+    """This start of the program; `note_step` remembers how far it is."""
+
+    def __init__(self, folder: Path, number: int) -> None:
+        """Open the step journal of a claimed attempt."""
+        self.number = number
+        self._folder = folder / _FOLDER
+        flags = os.O_WRONLY | os.O_CREAT
+        self._journal = os.open(self._folder / f"step-{number}", flags, 0o644)
+
+    def check(self) -> None:
+        """Raise FencedError when a later attempt has begun."""
+        newest = max(_numbers(self._folder), default=self.number)
+        if newest > self.number:
+            raise FencedError(f"attempt {newest} has begun: attempt {self.number} ends")
+
+    def note_step(self, step: int) -> None:
+        """Remember the last finished step; it costs no flush, for only a crash of the node loses
+        it, and then only in the count of lost steps.
+        """
+        os.pwrite(self._journal, f"{step:>{_STEP_WIDTH}}".encode(), 0)
+
+    def note_start(self, resumed_from: int) -> None:
+        """Write down from where it goes on, and what the attempt before has lost by that."""
+        reached = _read_step(self._folder / f"step-{self.number - 1}")
+        facts = AttemptFacts(self.number, resumed_from, max(reached - resumed_from, 0))
+        path = self._folder / f"facts-{self.number}"
+        partial = path.with_suffix(".partial")
+        partial.write_text(json.dumps(asdict(facts)))
+        partial.replace(path)
+
+    def told(self) -> list[AttemptFacts]:
+        """Return the facts of all attempts so far, oldest first."""
+        found = (_read_facts(self._folder, number) for number in _numbers(self._folder))
+        return [each for each in found if each is not None]
+
+    def close(self) -> None:
+        """Close the journal."""
+        os.close(self._journal)
+
+
+def claim_attempt(folder: Path) -> Attempt:
+    """Claim the next number; of two programs that start at once each gets its own."""
+    attempts = folder / _FOLDER
+    attempts.mkdir(parents=True, exist_ok=True)
+    number = max(_numbers(attempts), default=0) + 1
+    while True:
+        try:
+            claim = os.open(attempts / f"claim-{number}", os.O_CREAT | os.O_EXCL, 0o644)
+        except FileExistsError:
+            number += 1
+            continue
+        os.close(claim)
+        return Attempt(folder, number)
+
+
+def describe_attempts(told: list[AttemptFacts]) -> list[dict[str, int]]:
+    """Return the newest attempts as the operator reads them."""
+    return [
+        {
+            "number": each.number,
+            "resumedFromStep": each.resumed_from_step,
+            "lostSteps": each.lost_steps,
+        }
+        for each in told[-_MOST_TOLD:]
+    ]
+
+
+def _numbers(folder: Path) -> list[int]:
+    names = (path.name.removeprefix("claim-") for path in folder.glob("claim-*"))
+    return sorted(int(name) for name in names if name.isdecimal())
+
+
+def _read_step(path: Path) -> int:
+    try:
+        return int(path.read_text() or 0)
+    except (OSError, ValueError):
+        return 0
+
+
+def _read_facts(folder: Path, number: int) -> AttemptFacts | None:
+    try:
+        return AttemptFacts(**json.loads((folder / f"facts-{number}").read_text()))
+    except (OSError, ValueError, TypeError):
+        return None

@@ -1,0 +1,111 @@
+"""LightGBM in chunks of rounds: where a training is cut off makes no difference to its bytes.
+
+Every chunk starts from the text of the model so far and has a seed of its own, whether or not the
+program was started anew in between.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from trading_services.model_training.lightgbm_trainer import REPEATABLE
+from trading_services.model_training.trainer import Matrix, TrainingTable
+from trading_services.training_job.errors import PermanentError
+
+DEFAULTS: Mapping[str, int | float | str | bool] = {
+    "num_leaves": 5,
+    "learning_rate": 0.02,
+    "min_data_in_leaf": 150,
+    "lambda_l2": 20.0,
+    "feature_fraction": 0.8,
+    "bagging_fraction": 0.8,
+    "bagging_freq": 1,
+}
+ROUNDS, MOST_ROUNDS = 80, 100_000
+CHUNK = 10
+# They are not settings of the trees, or would make two runs differ.
+_RESERVED = frozenset({*REPEATABLE, "seed", "num_iterations", "device_type", "device"})
+
+
+@dataclass(frozen=True)
+class Boosting:
+    """Settings of one training: `rounds` trees in chunks of CHUNK."""
+
+    rounds: int
+    seed: int
+    parameters: Mapping[str, int | float | str | bool]
+
+    @property
+    def chunks(self) -> int:
+        """How many chunks make a model."""
+        return -(-self.rounds // CHUNK)
+
+    def train_chunk(self, table: TrainingTable, text: str, chunk: int) -> str:
+        """Return the model's text with one more chunk of trees; "" is the text of no model."""
+        import lightgbm  # native code and scipy: loaded when training starts, not before
+
+        data = lightgbm.Dataset(
+            table.features,
+            label=table.labels.astype(np.float64),
+            feature_name=list(table.feature_names),
+            params={"verbosity": -1},
+            free_raw_data=False,
+        )
+        rounds = min(CHUNK, self.rounds - chunk * CHUNK)
+        seed = (self.seed + chunk * 7919) % (2**31 - 1)
+        former = lightgbm.Booster(model_str=text) if text else None
+        try:
+            booster = lightgbm.train(
+                {**self.parameters, "seed": seed, **REPEATABLE},
+                data,
+                num_boost_round=rounds,
+                init_model=former,
+            )
+        except lightgbm.basic.LightGBMError as error:
+            raise PermanentError(
+                "InvalidHyperparameters", f"hyperparameters: LightGBM says {error}; mend them"
+            ) from None
+        return str(booster.model_to_string())
+
+
+def score_text(text: str, features: Matrix) -> Matrix:
+    """Return the probability of a rise for every row, by a model's text."""
+    import lightgbm
+
+    booster = lightgbm.Booster(model_str=text)
+    return np.asarray(booster.predict(features, num_threads=1), dtype=np.float64)
+
+
+def read_boosting(hyperparameters: Mapping[str, str], seed: int) -> Boosting:
+    """Read the settings; raises PermanentError naming the one that makes no sense."""
+    given = dict(hyperparameters)
+    rounds = _read_rounds(given.pop("rounds", str(ROUNDS)))
+    reserved = sorted(_RESERVED & given.keys())
+    if reserved:
+        raise PermanentError(
+            "InvalidHyperparameters",
+            f"hyperparameters.{reserved[0]}: it is fixed, so that runs repeat; remove it",
+        )
+    parameters = {**DEFAULTS, **{name: _read_value(text) for name, text in given.items()}}
+    return Boosting(rounds, seed, parameters)
+
+
+def _read_rounds(text: str) -> int:
+    if not text.isdecimal() or not 1 <= int(text) <= MOST_ROUNDS:
+        raise PermanentError(
+            "InvalidHyperparameters",
+            f"hyperparameters.rounds: {text} is no number from 1 to {MOST_ROUNDS}; mend it",
+        )
+    return int(text)
+
+
+def _read_value(text: str) -> int | float | str | bool:
+    if text in ("true", "false"):
+        return text == "true"
+    for read in (int, float):
+        try:
+            return read(text)
+        except ValueError:
+            continue
+    return text

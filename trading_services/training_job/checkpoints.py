@@ -1,0 +1,130 @@
+"""Checkpoints: written whole or not at all, and read back only if every byte is what it was."""
+
+import hashlib
+import json
+import os
+import shutil
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from trading_services.contract.logs import get_logger
+from trading_services.training_job.attempts import Attempt
+
+MANIFEST = "manifest.json"
+_PREFIX = "checkpoint-"
+_PARTIAL = ".partial-"
+
+_log = get_logger(__name__)
+
+
+@dataclass(frozen=True)
+class Saved:
+    """A checkpoint: its step, when and by which attempt it was written, its manifest's digest."""
+
+    step: int
+    at: str
+    attempt: int
+    sha256: str
+    path: Path
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return it as the operator reads it."""
+        return {"step": self.step, "at": self.at, "attempt": self.attempt, "sha256": self.sha256}
+
+
+class CheckpointStore:
+    """The checkpoints of one run."""
+
+    def __init__(self, folder: Path, attempt: Attempt, keep: int) -> None:
+        """Write as `attempt`, and keep so many."""
+        self._folder = folder
+        self._attempt = attempt
+        self._keep = keep
+
+    def write(self, step: int, files: dict[str, bytes]) -> Saved:
+        """Publish a checkpoint; raises FencedError when a later attempt has begun."""
+        name = f"{_PREFIX}{step}-{self._attempt.number}"
+        partial = self._folder / f"{_PARTIAL}{name}"
+        shutil.rmtree(partial, ignore_errors=True)
+        partial.mkdir(parents=True)
+        for file, content in files.items():
+            _write(partial / file, content)
+        at = f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}"
+        manifest = {
+            "step": step,
+            "at": at,
+            "attempt": self._attempt.number,
+            "files": {file: _digest(content) for file, content in sorted(files.items())},
+        }
+        text = json.dumps(manifest, indent=2, sort_keys=True).encode()
+        # The manifest is last: a folder without it is no checkpoint.
+        _write(partial / MANIFEST, text)
+        _flush_folder(partial)
+        self._attempt.check()
+        path = self._folder / name
+        shutil.rmtree(path, ignore_errors=True)
+        partial.rename(path)
+        _flush_folder(self._folder)
+        self._forget_old(path)
+        return Saved(step, at, self._attempt.number, _digest(text), path)
+
+    def read_newest(self) -> tuple[Saved, dict[str, bytes]] | None:
+        """Return the newest checkpoint that is whole; damaged ones are told and left out."""
+        for path in self._by_step():
+            found = _read(path)
+            if found is not None:
+                return found
+            _log.warning("checkpoint is damaged and left out", checkpoint=path.name)
+        return None
+
+    def _by_step(self) -> list[Path]:
+        found = [path for path in self._folder.glob(f"{_PREFIX}*-*") if _place(path) is not None]
+        return sorted(found, key=lambda path: _place(path) or (0, 0), reverse=True)
+
+    def _forget_old(self, newest: Path) -> None:
+        others = [path for path in self._by_step() if path != newest]
+        for path in others[self._keep - 1 :]:
+            shutil.rmtree(path, ignore_errors=True)
+        for leftover in self._folder.glob(f"{_PARTIAL}*"):
+            shutil.rmtree(leftover, ignore_errors=True)
+
+
+def _place(path: Path) -> tuple[int, int] | None:
+    step, _, attempt = path.name.removeprefix(_PREFIX).partition("-")
+    return (int(step), int(attempt)) if step.isdecimal() and attempt.isdecimal() else None
+
+
+def _read(path: Path) -> tuple[Saved, dict[str, bytes]] | None:
+    try:
+        text = (path / MANIFEST).read_bytes()
+        manifest = json.loads(text)
+        files = {name: (path / name).read_bytes() for name in manifest["files"]}
+        if any(_digest(files[name]) != told for name, told in manifest["files"].items()):
+            return None
+        saved = Saved(
+            int(manifest["step"]), manifest["at"], int(manifest["attempt"]), _digest(text), path
+        )
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+    return saved, files
+
+
+def _digest(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()
+
+
+def _write(path: Path, content: bytes) -> None:
+    with path.open("wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def _flush_folder(path: Path) -> None:
+    folder = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)

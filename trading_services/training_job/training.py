@@ -1,0 +1,221 @@
+"""One training from its file to its answer."""
+
+import hashlib
+import json
+import shutil
+from collections.abc import Callable
+from dataclasses import asdict
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from trading_services.contract.logs import get_logger
+from trading_services.database.connection import Database
+from trading_services.feature_engineering.schema import FeatureConfig, feature_names
+from trading_services.feature_engineering.schema import feature_schema_hash as schema_hash_of
+from trading_services.model_training.dataset import Dataset
+from trading_services.model_training.metrics import TradingAssumptions
+from trading_services.model_training.model_files import delete_leftovers, write_model_file
+from trading_services.training_job.attempts import Attempt, claim_attempt, describe_attempts
+from trading_services.training_job.boosting import Boosting, read_boosting
+from trading_services.training_job.candidates import (
+    Version,
+    build_code_digest,
+    expire_old,
+    register,
+)
+from trading_services.training_job.checkpoints import CheckpointStore
+from trading_services.training_job.comparison import compare, describe_metrics, find_champion
+from trading_services.training_job.course import Course, Saving, describe
+from trading_services.training_job.data import read_dataset
+from trading_services.training_job.errors import PermanentError
+from trading_services.training_job.job_file import JobFile
+from trading_services.training_job.leakage import CheckResult, judge_leakage
+from trading_services.training_job.progress import Progress
+from trading_services.training_job.stages import Stage, StageKind, Work, plan_stages
+
+_log = get_logger(__name__)
+
+
+def train(
+    database: Database,
+    job: JobFile,
+    features: FeatureConfig,
+    progress: Progress,
+    should_stop: Callable[[], bool] = lambda: False,
+) -> dict[str, Any]:
+    """Train, judge and register a version; returns the answer.
+
+    Raises PermanentError, FencedError, StoppedError.
+    """
+    if job.trainer != "LightGBM":
+        raise PermanentError("UnknownTrainer", f"trainer: there is no {job.trainer}; set LightGBM")
+    boosting = read_boosting(job.hyperparameters, job.seed)
+    dataset = read_dataset(database, job, _choose_features(job, features))
+    stages, code = plan_stages(job, dataset), build_code_digest()
+    attempt = claim_attempt(job.checkpoints.folder)
+    try:
+        course = _build_course(job, (dataset, stages, boosting, code), attempt, should_stop)
+        course_told = _watch(course, attempt, progress)
+        course.run()
+        course_told(course)
+        attempt.check()
+        answer = _register(database, job, features, course, code)
+        told = attempt.told()
+    finally:
+        attempt.close()
+    answer["attempts"] = describe_attempts(told)
+    answer["lostSteps"] = sum(each.lost_steps for each in told)
+    answer["checkpoint"] = None if course.saved is None else course.saved.as_dict()
+    shutil.rmtree(job.checkpoints.folder, ignore_errors=True)
+    return answer
+
+
+def _build_course(
+    job: JobFile,
+    parts: tuple[Dataset, list[Stage], Boosting, str],
+    attempt: Attempt,
+    should_stop: Callable[[], bool],
+) -> Course:
+    dataset, stages, boosting, code = parts
+    given = job.assumptions
+    assumptions = TradingAssumptions(given.entry_strength, given.cost_bps, given.bars_per_year)
+    work = Work(dataset, assumptions, job.horizon_bars, job.seed)
+    store = CheckpointStore(job.checkpoints.folder, attempt, job.checkpoints.keep)
+    saving = Saving(store, attempt, job.checkpoints.every_seconds, should_stop)
+    return Course(work, stages, boosting, _build_recipe(job, dataset, boosting, code), saving)
+
+
+def _watch(course: Course, attempt: Attempt, progress: Progress) -> Callable[[Course], None]:
+    told = attempt.told()
+    attempts = {
+        "attempts": describe_attempts(told),
+        "lostSteps": sum(each.lost_steps for each in told),
+    }
+
+    def tell(now: Course) -> None:
+        progress.tell(describe(now, attempts))
+
+    course.on_step = tell
+    tell(course)
+    return tell
+
+
+def _register(
+    database: Database, job: JobFile, features: FeatureConfig, course: Course, code: str
+) -> dict[str, Any]:
+    """Write the file, then the row, and return the answer: a crash in between leaves a file that
+    the next attempt writes again unchanged.
+    """
+    work, results = course.work, course.state.results
+    final = course.stages[-1]
+    checks = judge_leakage(results, job.leakage_checks, len(job.dataset.symbols))
+    schema_hash = schema_hash_of(features)
+    comparison = compare(
+        find_champion(database, job, schema_hash), work, final, results[final.name]
+    )
+    delete_leftovers(job.models_folder)
+    path, digest = write_model_file(job.models_folder, course.final_text)
+    dataset = work.dataset
+    bars = len(np.unique(dataset.samples.times))
+    version = Version(
+        model_id=f"{job.model.type}-{job.model.timeframe}-{bars}-{digest[:12]}",
+        file=path,
+        digest=digest,
+        size=len(course.final_text),
+        bars=bars,
+        code_digest=code,
+        schema_hash=schema_hash,
+    )
+    folds = _describe_folds(course)
+    means = _means(course)
+    facts = {
+        "folds": folds,
+        "mean": means,
+        "holdout": results[final.name],
+        "comparison": comparison,
+        "leakage": [asdict(each) for each in checks],
+    }
+    register(database, job, dataset, version, facts)
+    _log.info("version registered", model_id=version.model_id, **means)
+    expired = expire_old(database, job)
+    return {
+        "outcome": "Succeeded",
+        "message": f"{version.model_id} is registered",
+        "version": _describe_version(version, dataset),
+        "metrics": describe_metrics(means),
+        "comparison": comparison,
+        "leakage": list(map(_describe_check, checks)),
+        "folds": folds,
+        "expired": expired[:10],
+    }
+
+
+def _describe_version(version: Version, dataset: Dataset) -> dict[str, Any]:
+    last = datetime.fromtimestamp(int(dataset.last_bar.astype("int64")) / 1_000_000, UTC)
+    return {
+        "id": version.model_id,
+        "digest": version.digest,
+        "file": version.file.name,
+        "format": "lightgbm",
+        "trainedUntil": f"{last:%Y-%m-%dT%H:%M:%SZ}",
+        "dataDigest": dataset.digest,
+        "codeDigest": version.code_digest,
+        "featureSchemaHash": version.schema_hash,
+        "bars": version.bars,
+    }
+
+
+def _describe_check(check: CheckResult) -> dict[str, Any]:
+    return {
+        "check": check.check,
+        "passed": check.passed,
+        "value": f"{check.value:.6f}",
+        "bound": f"{check.bound:.6f}",
+        "message": check.message,
+    }
+
+
+def _folds(course: Course) -> list[dict[str, float]]:
+    kind = StageKind.FOLD
+    return [course.state.results[each.name] for each in course.stages if each.kind is kind]
+
+
+def _describe_folds(course: Course) -> list[dict[str, Any]]:
+    return [
+        {"number": at, "metrics": describe_metrics(found)}
+        for at, found in enumerate(_folds(course), 1)
+    ]
+
+
+def _means(course: Course) -> dict[str, float]:
+    folds = _folds(course)
+    return {name: float(np.mean([fold[name] for fold in folds])) for name in folds[0]}
+
+
+def _choose_features(job: JobFile, features: FeatureConfig) -> tuple[str, ...]:
+    return tuple(job.features) or feature_names(features)
+
+
+def _build_recipe(job: JobFile, dataset: Dataset, boosting: Boosting, code: str) -> str:
+    """Return the digest of all that decides the result: a checkpoint of another one is useless."""
+    told = {
+        "data": dataset.digest,
+        "code": code,
+        "boosting": [boosting.rounds, boosting.seed, dict(boosting.parameters)],
+        "validation": job.validation.model_dump(),
+        "assumptions": job.assumptions.model_dump(),
+        "horizon": job.horizon_bars,
+        "checks": job.leakage_checks,
+    }
+    return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()
+
+
+def read_features(config_dir: Path) -> FeatureConfig:
+    """Return the features' configuration; the built-in one where no file is mounted."""
+    from trading_services.feature_engineering.schema import read_feature_config
+
+    path = config_dir / "feature_config.json"
+    return read_feature_config(config_dir) if path.exists() else FeatureConfig()
