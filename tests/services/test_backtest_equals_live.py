@@ -16,7 +16,7 @@ from trading_services.trading_strategy.bar_reader import read_new_bars
 from trading_services.trading_strategy.book import Market
 from trading_services.trading_strategy.config import StrategyConfig
 from trading_services.trading_strategy.decisions import Trader
-from trading_services.trading_strategy.model_shelf import load_model
+from trading_services.trading_strategy.loading import load_model
 from trading_services.trading_strategy.service import build_costs
 
 WORLD = World(symbols=("IBM", "MSFT"), bars=1100)

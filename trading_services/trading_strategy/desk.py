@@ -1,5 +1,6 @@
 """The desk: takes over, reconciles, decides bar by bar, and carries orders to the venue."""
 
+import math
 import threading
 import time
 from collections.abc import Callable, Iterable
@@ -32,6 +33,8 @@ from trading_services.trading_strategy.decisions import (
 )
 from trading_services.trading_strategy.halts import read_halt, write_halt
 from trading_services.trading_strategy.journal import Journal
+from trading_services.trading_strategy.live_metrics import LiveRules, read_live_record
+from trading_services.trading_strategy.loading import LoadedModel
 from trading_services.trading_strategy.model_shelf import ModelShelf, choose_model
 from trading_services.trading_strategy.order_carrier import OrderCarrier
 from trading_services.trading_strategy.reconciliation import (
@@ -202,8 +205,23 @@ class Desk:
         """Ask the model; without an answer only a book with a position is decided on."""
         model = choose_model(self._parts.shelf.models, book.market, featured.bar.time)
         if model is not None and featured.features:
-            return Score(model.facts.model_id, model.model.score(featured.features))
+            value = self._try_score(model, featured)
+            if value is not None:
+                return Score(model.facts.model_id, value)
+            return Score(NO_MODEL, NEUTRAL_SCORE)
         return None if book.position is None else Score(NO_MODEL, NEUTRAL_SCORE)
+
+    def _try_score(self, model: LoadedModel, featured: FeaturedBar) -> float | None:
+        """Return the score of a bar; None of a model that fails, which is counted against it."""
+        try:
+            value = model.score(featured.features)
+        except (ArithmeticError, ValueError, LookupError) as error:
+            _log.error("model failed", model_id=model.facts.model_id, error=str(error))
+            value = math.nan
+        if math.isfinite(value):
+            return value
+        self._parts.shelf.selected.note_error(model.facts.model_id)
+        return None
 
     def _decide(self, book: Book, bar: Bar, score: Score) -> None:
         parts = self._parts
@@ -248,9 +266,25 @@ class Desk:
         return sorted(market for market in known if market.timeframe in self._parts.config.rules)
 
     def _refresh_models(self) -> None:
-        if time.monotonic() >= self._refresh_due:
-            self._parts.shelf.refresh()
+        shelf = self._parts.shelf
+        if time.monotonic() >= self._refresh_due or shelf.selected.has_changed():
+            shelf.refresh()
+            self._judge_selected()
             self._refresh_due = time.monotonic() + MODEL_REFRESH_SECONDS
+
+    def _judge_selected(self) -> None:
+        """Measure what each selected version did since it was selected."""
+        parts = self._parts
+        for report in parts.shelf.selected.loaded():
+            rules = parts.config.rules.get(report.line.timeframe)
+            since = report.line.since or report.loaded_at
+            if rules is None or since is None:
+                continue
+            costs = rules.costs.commission_bps + rules.costs.slippage_bps
+            live = LiveRules(parts.config.name, rules.signals.entry_strength, float(costs))
+            report.record = read_live_record(
+                parts.database, report.line.id, report.line.timeframe, since, live
+            )
 
     def _note_lag(self, market: Market, decided: int, last: datetime) -> None:
         """Remember since when stored bars wait for a decision, for the freshness check."""

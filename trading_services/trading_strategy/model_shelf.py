@@ -1,84 +1,30 @@
 """The models that may be traded: read from the registry, verified before they are loaded."""
 
+import functools
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 
 from trading_services.contract.logs import get_logger
 from trading_services.database.connection import Database
-from trading_services.model_training.model_files import build_file_digest
 from trading_services.model_training.registry import (
     ACTIVE,
+    RETIRED,
     RegisteredModel,
     RegistryRowError,
     read_registry,
 )
 from trading_services.trading_strategy.book import Market
-from trading_services.trading_strategy.tree_model import (
-    ModelFormatError,
-    TreeModel,
-    build_tree_model,
+from trading_services.trading_strategy.loading import (
+    LoadedModel,
+    ModelRefusedError,
+    load_model,
 )
+from trading_services.trading_strategy.selected_models import SelectedModels
+from trading_services.trading_strategy.selection import SelectionFile
 
 _log = get_logger(__name__)
-
-
-class ModelRefusedError(Exception):
-    """A registered model must not be loaded; says why and what mends it."""
-
-
-@dataclass(frozen=True)
-class LoadedModel:
-    """A verified model."""
-
-    facts: RegisteredModel
-    model: TreeModel
-
-    @property
-    def is_active(self) -> bool:
-        """Whether the registry names it as the one to trade."""
-        return self.facts.status == ACTIVE
-
-
-def load_model(facts: RegisteredModel, models_dir: Path, schema_hash: str) -> LoadedModel:
-    """Read and verify a model's file; raises ModelRefusedError.
-
-    The file's digest, the digest of how features are computed, and their names must all be those
-    that were registered.
-    """
-    if facts.feature_schema_hash != schema_hash:
-        raise ModelRefusedError(
-            f"{facts.model_id} was trained on features {facts.feature_schema_hash[:12]}, "
-            f"feature_config.json makes {schema_hash[:12]}: train again with this configuration"
-        )
-    content = _read_file(facts, models_dir)
-    if build_file_digest(content) != facts.file_digest:
-        raise ModelRefusedError(
-            f"{facts.file_path} is not the file that was registered as {facts.model_id}: its "
-            "SHA-256 differs; restore it or train again"
-        )
-    return LoadedModel(facts, _parse(facts, content))
-
-
-def _read_file(facts: RegisteredModel, models_dir: Path) -> bytes:
-    path = models_dir / Path(facts.file_path).name
-    try:
-        return path.read_bytes()
-    except OSError as error:
-        raise ModelRefusedError(
-            f"{facts.model_id}: {path} cannot be read ({error.strerror}); mount the models volume"
-        ) from None
-
-
-def _parse(facts: RegisteredModel, content: bytes) -> TreeModel:
-    try:
-        model = build_tree_model(content.decode())
-    except (ModelFormatError, ValueError) as error:
-        raise ModelRefusedError(f"{facts.model_id}: {facts.file_path}: {error}") from None
-    if model.feature_names != facts.features_used:
-        raise ModelRefusedError(f"{facts.model_id}: the file's features are not the registered")
-    return model
 
 
 def choose_model(
@@ -108,14 +54,26 @@ def choose_model(
 class ModelShelf:
     """Keeps the verified models of the registry; a refused one leaves those before it in place."""
 
-    def __init__(self, database: Database, models_dir: Path, schema_hash: str) -> None:
-        """Start empty; `refresh` reads."""
+    def __init__(
+        self,
+        database: Database,
+        models_dir: Path,
+        schema_hash: str,
+        feature_names: Sequence[str] | None = None,
+        selection: SelectionFile | None = None,
+    ) -> None:
+        """Start empty; `refresh` reads. What `selection` names goes before the registry."""
         self.models: tuple[LoadedModel, ...] = ()
         self.refusals: dict[str, str] = {}
         self._active_refused: tuple[str, ...] = ()
         self._database = database
-        self._models_dir = models_dir
-        self._schema_hash = schema_hash
+        self._load = functools.partial(
+            load_model,
+            models_dir=models_dir,
+            schema_hash=schema_hash,
+            feature_names=feature_names,
+        )
+        self.selected = SelectedModels(database, selection or SelectionFile(), self._load)
 
     def refresh(self) -> None:
         """Read the registry, load what is new, and take over what changed its status."""
@@ -133,7 +91,7 @@ class ModelShelf:
         active = {row.model_id for row in rows if row.status == ACTIVE}
         self._active_refused = tuple(refusals[name] for name in sorted(active & refusals.keys()))
         self.refusals = refusals
-        self.models = tuple(found)
+        self.models = tuple(_prefer(self.selected.refresh(), found))
 
     def markets(self) -> list[Market]:
         """Return every market that some model was trained for, in a stable order."""
@@ -165,12 +123,29 @@ class ModelShelf:
 
     def _take(self, facts: RegisteredModel, loaded: LoadedModel | None) -> LoadedModel:
         if loaded is None or loaded.facts.file_digest != facts.file_digest:
-            model = load_model(facts, self._models_dir, self._schema_hash)
+            model = self._load(facts)
             _log.info("model loaded", model_id=facts.model_id, status=facts.status)
             return model
-        return LoadedModel(facts, loaded.model)
+        return replace(loaded, facts=facts)
 
     def _announce(self, refusals: dict[str, str]) -> None:
         for model_id, reason in refusals.items():
             if self.refusals.get(model_id) != reason:
                 _log.error("model refused", model_id=model_id, reason=reason)
+
+
+def _prefer(
+    selected: Sequence[LoadedModel], registered: Sequence[LoadedModel]
+) -> list[LoadedModel]:
+    """Return all models, of each timeframe that has a selected one that as the active one."""
+    chosen = {each.facts.model_id for each in selected}
+    timeframes = {each.facts.timeframe for each in selected}
+    others = [
+        replace(each, facts=replace(each.facts, status=RETIRED))
+        if each.facts.timeframe in timeframes
+        else each
+        for each in registered
+        if each.facts.model_id not in chosen
+    ]
+    active = [replace(each, facts=replace(each.facts, status=ACTIVE)) for each in selected]
+    return [*others, *active]

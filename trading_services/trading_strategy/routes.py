@@ -16,6 +16,7 @@ from trading_services.trading_strategy.book import Book
 from trading_services.trading_strategy.controls import Controls, DrainMode
 from trading_services.trading_strategy.desk import Desk
 from trading_services.trading_strategy.halts import delete_halt, write_halt
+from trading_services.trading_strategy.model_shelf import ModelShelf
 
 _log = get_logger(__name__)
 
@@ -44,12 +45,14 @@ class DeskRoutes:
     database: Database
     desk: Desk
     controls: Controls
+    shelf: ModelShelf
     strategy: str
 
     def build(self) -> list[Route]:
         """Return the routes."""
         return [
             Route("/positions", self.positions, methods=["GET"]),
+            Route("/models", self.models, methods=["GET"]),
             Route("/drain", _with_body(DrainRequest, self.drain), methods=["POST"]),
             Route("/halt", _with_body(HaltRequest, self.halt), methods=["POST"]),
             Route("/halt", self.release, methods=["DELETE"]),
@@ -58,6 +61,10 @@ class DeskRoutes:
     def positions(self, _: Request) -> JSONResponse:
         """Return the open positions; only with `complete` true may an empty list mean flat."""
         return JSONResponse(self._positions())
+
+    def models(self, _: Request) -> JSONResponse:
+        """Return the selected models, with what each did since it was selected."""
+        return JSONResponse({"models": self.shelf.selected.describe()})
 
     def drain(self, body: DrainRequest) -> JSONResponse:
         """Stop deciding and wait until working orders are as the mode wants them."""

@@ -25,6 +25,7 @@ from trading_services.trading_strategy.desk import Desk, DeskParts
 from trading_services.trading_strategy.journal import Journal
 from trading_services.trading_strategy.model_shelf import ModelShelf
 from trading_services.trading_strategy.routes import DeskRoutes
+from trading_services.trading_strategy.selection import SelectionFile
 from trading_services.trading_strategy.trading_state import StateFile
 from trading_services.trading_strategy.worker import StrategyMetrics, StrategyWorker
 
@@ -34,6 +35,14 @@ class StrategySettings(ServiceSettings):
 
     models_dir: Path = Path("/app/models")
     trading_state_file: Path | None = None
+    trading_component: str = "trading-strategy"
+
+    @property
+    def selection_path(self) -> Path | None:
+        """The file that names the models to trade with: beside the trading state."""
+        if self.trading_state_file is None:
+            return None
+        return self.trading_state_file.parent / f"{self.trading_component}.models.json"
 
 
 BrokerFactory = Callable[[Runtime[StrategySettings], StrategyConfig], Broker]
@@ -68,7 +77,13 @@ def build_service(
     features = read_feature_config(settings.config_dir)
     metrics = StrategyMetrics(runtime.registry)
     controls = Controls(StateFile(settings.trading_state_file))
-    shelf = ModelShelf(runtime.database, settings.models_dir, feature_schema_hash(features))
+    shelf = ModelShelf(
+        runtime.database,
+        settings.models_dir,
+        feature_schema_hash(features),
+        feature_names(features),
+        SelectionFile(settings.selection_path),
+    )
     desk = Desk(
         DeskParts(
             database=runtime.database,
@@ -87,7 +102,7 @@ def build_service(
     return Service(
         worker,
         checks=_build_checks(worker, desk, shelf),
-        routes=DeskRoutes(runtime.database, desk, controls, config.name).build(),
+        routes=DeskRoutes(runtime.database, desk, controls, shelf, config.name).build(),
         step_paused=worker.step_paused,
     )
 

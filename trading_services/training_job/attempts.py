@@ -37,9 +37,11 @@ class Attempt:
 
     def check(self) -> None:
         """Raise FencedError when a later attempt has begun."""
-        newest = max(_numbers(self._folder), default=self.number)
+        newest = max(_numbers(self._folder), default=0)
         if newest > self.number:
             raise FencedError(f"attempt {newest} has begun: attempt {self.number} ends")
+        if newest < self.number:
+            raise FencedError(f"the run is over: attempt {self.number} ends")
 
     def note_step(self, step: int) -> None:
         """Remember the last finished step; it costs no flush, for only a crash of the node loses
