@@ -16,6 +16,7 @@ DEFINITIONS = (
     "tradingsystems.tradingoperator.io",
     "backups.tradingoperator.io",
     "restores.tradingoperator.io",
+    "modeltrainingjobs.tradingoperator.io",
 )
 GONE = ("--ignore-not-found", "--wait", "--timeout=120s")
 

@@ -139,7 +139,12 @@ def registry_images(images: str) -> dict[str, str]:
     names = {name: BY_NAME[name].reference.rpartition("/")[2] for name in ENGINES}
     engines = {f"engines.{name}.image": f"{prefix}/{tagged}" for name, tagged in names.items()}
     backup = BY_NAME["trading-backup"].reference.rpartition("/")[2]
-    ours = {"image.repository": f"{prefix}/trading-operator", "backup.image": f"{prefix}/{backup}"}
+    training = BY_NAME["model-training"].reference.rpartition("/")[2]
+    ours = {
+        "image.repository": f"{prefix}/trading-operator",
+        "backup.image": f"{prefix}/{backup}",
+        "training.image": f"{prefix}/{training}",
+    }
     return ours | engines
 
 

@@ -71,6 +71,7 @@ class Metrics:
         self._add_replica()
         self._add_systems()
         self._add_backups()
+        self._add_trainings()
 
     def _add_passes(self) -> None:
         self.reconciles = self._count("reconcile", "Passes over a resource by result.", "result")
@@ -167,6 +168,26 @@ class Metrics:
         }
         self.backup_numbers = {
             name: self._read_gauge(f"backup_{name}", f"{meaning}; {told}", "namespace", "name")
+            for name, meaning in gauges.items()
+        }
+
+    def _add_trainings(self) -> None:
+        told = "told by the leader alone, for the first 2000 by namespace and name."
+        self.training_jobs = self._gauge("training_jobs", "ModelTrainingJobs that are known.")
+        self.training_condition = self._read_gauge(
+            "training_condition",
+            "1 for the status that a condition of a ModelTrainingJob has, 0 for the two others; "
+            + told,
+            *("namespace", "name", "type", "status"),
+        )
+        gauges = {
+            "last_success_timestamp_seconds": "When the newest run ended that trained a version",
+            "model_promoted_timestamp_seconds": "Since when the version is traded that is traded",
+            "model_rollbacks": "Versions that went back, of the entries that the status remembers",
+            "missed_runs": "Scheduled runs that never began",
+        }
+        self.training_numbers = {
+            name: self._read_gauge(f"training_{name}", f"{meaning}; {told}", "namespace", "name")
             for name, meaning in gauges.items()
         }
 

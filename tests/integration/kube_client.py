@@ -23,6 +23,7 @@ RELEASED = {"metadata": {"finalizers": None}}
 TRADING_SYSTEMS = "apis/tradingoperator.io/v1alpha1/tradingsystems"
 BACKUPS = "apis/tradingoperator.io/v1alpha1/backups"
 RESTORES = "apis/tradingoperator.io/v1alpha1/restores"
+TRAININGS = "apis/tradingoperator.io/v1alpha1/modeltrainingjobs"
 RESTRICTED = {
     "pod-security.kubernetes.io/enforce": "restricted",
     "pod-security.kubernetes.io/enforce-version": "latest",
@@ -39,6 +40,7 @@ KINDS = {
     "jobs": "apis/batch/v1/jobs",
     "backups": BACKUPS,
     "restores": RESTORES,
+    "modeltrainingjobs": TRAININGS,
     "deployments": "apis/apps/v1/deployments",
     "statefulsets": "apis/apps/v1/statefulsets",
     "controllerrevisions": "apis/apps/v1/controllerrevisions",

@@ -28,6 +28,7 @@ _DESCRIBED = (
     "tradingsystems",
     "backups",
     "restores",
+    "modeltrainingjobs",
     "deployments",
     "statefulsets",
     "jobs",

@@ -124,7 +124,7 @@ class Pair:
         # before a change.
         others = {"storageclasses/", "resourcequotas/", "nodes/"}
         # A new leader must know of every Restore, or it would start what one has stopped.
-        others |= {"backups/", "restores/"}
+        others |= {"backups/", "restores/", "modeltrainingjobs/"}
         cold = [each for each in mine if each.lists and each.what not in others]
         assert not cold, cold
 

@@ -25,6 +25,7 @@ from integration.full_system import (
 from integration.kube_client import Namespace, eventually
 from integration.operator_process import Operators, grant_rights, render_rights, write_kubeconfig
 from integration.systems import build_service, build_system
+from integration.trainings import train
 
 Manifest = dict[str, Any]
 Right = tuple[str, str]
@@ -35,6 +36,7 @@ ASKED_BY_THE_SERVER = {
     ("tradingoperator.io/tradingsystems/finalizers", "update"),
     ("tradingoperator.io/backups/finalizers", "update"),
     ("tradingoperator.io/restores/finalizers", "update"),
+    ("tradingoperator.io/modeltrainingjobs/finalizers", "update"),
 }
 REVISIONS_KEPT = 10
 LIFE = "life"
@@ -49,6 +51,7 @@ def test_over_a_whole_life_the_rights_used_are_the_rights_granted(
     children = list(_children(namespace))
     back_up(namespace, LIFE)
     restore(namespace)
+    train(namespace)
     _drift(namespace)
     _change(namespace)
     _grow_and_sleep(namespace)

@@ -44,6 +44,12 @@
   value: {{ . | quote }}
 {{- end }}
 {{- end }}
+{{- with .Values.training }}
+{{- with .image }}
+- name: TRADING_OPERATOR_IMAGE_TRAINING
+  value: {{ . | quote }}
+{{- end }}
+{{- end }}
 {{- with .Values.extraEnv }}
 {{ toYaml . }}
 {{- end }}

@@ -67,8 +67,8 @@ class ModelTrainingJobSpec(Model):
     )
     trainer: TrainerName = Field(
         TrainerName.LIGHTGBM,
-        description="Built-in trainer: LightGBM (trees, CPU) or Sequence (a PyTorch network, CUDA "
-        "where there is a device). With `command` it is handed to your program. Default: LightGBM.",
+        description="Built-in trainer: LightGBM (boosted trees). With `command` it is handed to your "
+        "program. Default: LightGBM.",
     )
     image: Image | None = Field(
         None, description="Image of the training program. Default: the trainer's own."
@@ -100,8 +100,8 @@ class ModelTrainingJobSpec(Model):
     ] = Field(
         default_factory=dict,
         max_length=64,
-        description='Settings of the trainer as texts, e.g. num_leaves: "5". LightGBM also takes '
-        "rounds; Sequence takes epochs, window, hidden, learning_rate, batch_size.",
+        description='Settings of the trainer as texts, e.g. num_leaves: "5". LightGBM takes its own '
+        "parameters, and rounds, the number of trees.",
     )
     seed: int = Field(
         7,

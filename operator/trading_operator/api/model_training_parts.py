@@ -43,7 +43,6 @@ class TrainerName(StrEnum):
     """A built-in trainer."""
 
     LIGHTGBM = "LightGBM"
-    SEQUENCE = "Sequence"
 
 
 class ModelLine(Model):

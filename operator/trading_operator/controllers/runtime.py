@@ -12,9 +12,14 @@ from itertools import chain
 from typing import Any, TypeVar
 
 from trading_operator import __version__
-from trading_operator.controllers.backup_metrics import read_backup_conditions, read_numbers
 from trading_operator.controllers.backups import Number, build_backups
 from trading_operator.controllers.kind import Kind
+from trading_operator.controllers.kind_metrics import (
+    BACKUP_TYPES,
+    TRAINING_TYPES,
+    read_kind_conditions,
+    read_numbers,
+)
 from trading_operator.controllers.neighbours import Neighbours
 from trading_operator.controllers.restores import build_restores
 from trading_operator.controllers.served import Served
@@ -27,7 +32,7 @@ from trading_operator.controllers.trading_systems import (
     Systems,
     build_trading_systems,
 )
-from trading_operator.controllers.training_jobs import build_training_jobs
+from trading_operator.controllers.training_jobs import TrainingFacts, build_training_jobs
 from trading_operator.engines.base import OperandSettings
 from trading_operator.kube.access import Kube
 from trading_operator.kube.cache import Cache, Key
@@ -210,12 +215,13 @@ class Runtime:
         self.metrics.system_condition.read_from(self._told(read_conditions))
         self.metrics.system_hibernated.read_from(self._told(read_hibernated))
         self._bind_backup_gauges()
+        self._bind_training_gauges()
 
     def _bind_backup_gauges(self) -> None:
         leads, registry = self.elector.leads, self.backups.registry
         self.metrics.backups.set_function(lambda: len(registry))
         self.metrics.backup_condition.read_from(
-            lambda: read_backup_conditions(registry) if leads() else ()
+            lambda: read_kind_conditions(registry, BACKUP_TYPES) if leads() else ()
         )
         numbers: dict[str, Number] = {
             "last_success_timestamp_seconds": lambda facts: facts.last_success,
@@ -230,6 +236,22 @@ class Runtime:
         for name, number in numbers.items():
             read = functools.partial(read_numbers, registry, number)
             self.metrics.backup_numbers[name].read_from(self._while_leading(read))
+
+    def _bind_training_gauges(self) -> None:
+        leads, registry = self.elector.leads, self.trainings.registry
+        self.metrics.training_jobs.set_function(lambda: len(registry))
+        self.metrics.training_condition.read_from(
+            lambda: read_kind_conditions(registry, TRAINING_TYPES) if leads() else ()
+        )
+        numbers: dict[str, Callable[[TrainingFacts], float | None]] = {
+            "last_success_timestamp_seconds": lambda facts: facts.last_success,
+            "model_promoted_timestamp_seconds": lambda facts: facts.promoted_at,
+            "model_rollbacks": lambda facts: facts.rolled_back,
+            "missed_runs": lambda facts: facts.missed_runs,
+        }
+        for name, number in numbers.items():
+            read = functools.partial(read_numbers, registry, number)
+            self.metrics.training_numbers[name].read_from(self._while_leading(read))
 
     def _while_leading(self, read: Callable[[], Rows]) -> Callable[[], Rows]:
         return lambda: read() if self.elector.leads() else ()

@@ -27,7 +27,8 @@ class TrainingFacts(NamedTuple):
     selection: Selection | None  # None: it selects nothing
     last_success: float | None
     promoted_at: float | None
-    rolled_back: int
+    rolled_back: int  # of the entries that the status remembers
+    missed_runs: int
 
 
 Trainings = Registry[TrainingFacts]
@@ -46,6 +47,7 @@ def read_facts(body: Body) -> TrainingFacts:
         last_success=_seconds(run.ended_at) if run is not None and well else None,
         promoted_at=None if champion is None else _seconds(champion.since),
         rolled_back=backs,
+        missed_runs=status.missed_runs,
     )
 
 

@@ -18,8 +18,11 @@ IN_A_NAMESPACE = {
     "tradingoperator.io/restores": {"get", "list", "watch"},
     "tradingoperator.io/restores/status": {"patch"},
     "tradingoperator.io/restores/finalizers": {"update"},
+    "tradingoperator.io/modeltrainingjobs": {"get", "list", "watch"},
+    "tradingoperator.io/modeltrainingjobs/status": {"patch"},
+    "tradingoperator.io/modeltrainingjobs/finalizers": {"update"},
     "batch/cronjobs": CHILD,
-    "batch/jobs": {"get", "list", "watch", "create"},
+    "batch/jobs": {"get", "list", "watch", "create", "delete"},
     "apps/deployments": CHILD,
     "apps/statefulsets": CHILD,
     "apps/controllerrevisions": CHILD,
@@ -40,7 +43,7 @@ IN_A_NAMESPACE = {
 OF_THE_CLUSTER = {"storage.k8s.io/storageclasses": {"list"}, "/nodes": {"list"}}
 NAMESPACED = {"rbac": {"scope": "namespaced"}, "watchNamespaces": ["desk-a", "desk-b"]}
 SCOPES = [{}, NAMESPACED]
-PLURALS = ("tradingsystems", "backups", "restores")
+PLURALS = ("tradingsystems", "backups", "restores", "modeltrainingjobs")
 
 
 def permissions(rules: Iterable[Manifest]) -> dict[str, set[str]]:

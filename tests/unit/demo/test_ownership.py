@@ -14,6 +14,7 @@ ALL = (
     ("crd", "tradingsystems.tradingoperator.io"),
     ("crd", "backups.tradingoperator.io"),
     ("crd", "restores.tradingoperator.io"),
+    ("crd", "modeltrainingjobs.tradingoperator.io"),
     ("namespace", "trading-operator"),
 )
 

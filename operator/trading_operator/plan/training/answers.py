@@ -71,7 +71,7 @@ class SaidVersion(Model):
     id: VersionId
     digest: Sha256
     file: FileName
-    format: Annotated[str, Field(pattern="^(lightgbm|onnx)$")]
+    format: Annotated[str, Field(pattern="^[a-z0-9]{1,32}$")]
     trained_until: Moment = None
     data_digest: Sha256 | None = None
     code_digest: Sha256 | None = None

@@ -138,13 +138,14 @@ def _obey(scene: _Scene, plan: PromotionPlan) -> PromotionPlan:
 
 
 def _approve(scene: _Scene, plan: PromotionPlan, value: str) -> PromotionPlan:
-    plan = _note(plan, approve=value, refused=None)
     version = scene.version
-    if scene.rules is None:
-        return _note(plan, refused=f"approve: spec.promotion names no service for {value}")
     if version is None or version.id != value:
+        # It stands until that very version is trained: its id holds the digest of its file.
         newest = "none" if version is None else version.id
         return _note(plan, refused=f"approve: {value} is not the newest version ({newest})")
+    plan = _note(plan, approve=value, refused=None)
+    if scene.rules is None:
+        return _note(plan, refused=f"approve: spec.promotion names no service for {value}")
     if not plan.passed:
         failed = ", ".join(each.name for each in plan.gates if not each.passed)
         return _note(plan, refused=f"approve: {value} failed its gates ({failed})")

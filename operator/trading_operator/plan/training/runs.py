@@ -95,8 +95,16 @@ def _adopt(case: TrainingCase) -> TrainingRun | None:
                 outcome=LaunchOutcome.RUNNING,
                 since=job.created_at or None,
             )
-            run = run.model_copy(update={"launches": add_launch(run.launches, launch)})
+            before = [_close_lost(each) for each in run.launches]
+            run = run.model_copy(update={"launches": add_launch(before, launch)})
     return run
+
+
+def _close_lost(launch: Launch) -> Launch:
+    """Return a launch that has a successor: what it was is known, though the status lost it."""
+    if launch.outcome is not LaunchOutcome.RUNNING:
+        return launch
+    return launch.model_copy(update={"outcome": LaunchOutcome.VANISHED})
 
 
 def _job_of(case: TrainingCase, run: TrainingRun) -> TrainingJobFacts | None:
