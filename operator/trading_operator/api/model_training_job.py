@@ -67,7 +67,7 @@ class ModelTrainingJobSpec(Model):
     )
     trainer: TrainerName = Field(
         TrainerName.LIGHTGBM,
-        description="Built-in trainer: LightGBM (boosted trees). With `command` it is handed to your "
+        description="Built-in trainer: LightGBM (boosted trees). With `command` it is told to your "
         "program. Default: LightGBM.",
     )
     image: Image | None = Field(
@@ -100,8 +100,8 @@ class ModelTrainingJobSpec(Model):
     ] = Field(
         default_factory=dict,
         max_length=64,
-        description='Settings of the trainer as texts, e.g. num_leaves: "5". LightGBM takes its own '
-        "parameters, and rounds, the number of trees.",
+        description='Settings of the trainer as texts, e.g. num_leaves: "5". LightGBM has its '
+        "own parameters, and rounds, the number of trees.",
     )
     seed: int = Field(
         7,

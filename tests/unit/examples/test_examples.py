@@ -11,6 +11,7 @@ import yaml
 import trading_services
 from cluster.tools import find_tools
 from trading_operator.api.backup import BackupSpec
+from trading_operator.api.model_training_job import ModelTrainingJobSpec
 from trading_operator.api.restore import RestoreSpec
 from trading_operator.api.trading_system import TradingSystemSpec
 
@@ -96,3 +97,21 @@ def test_the_backup_is_of_what_the_example_has_and_the_restore_is_of_it() -> Non
     assert wanted.backup == backup["metadata"]["name"]
     name = build_example("autonomous")["TradingSystem"]["metadata"]["name"]
     assert wanted.confirm == spec.system == name
+
+
+@pytest.mark.acceptance("A22", "A50")
+def test_the_training_examples_fit_the_system_that_they_are_about() -> None:
+    system = read_spec("autonomous")
+    services = {service.name: service for service in system.services}
+    for name in ("daily", "gpu"):
+        document = yaml.safe_load((EXAMPLES / "training" / f"{name}.yaml").read_text())
+        spec = ModelTrainingJobSpec.model_validate(document["spec"])
+        assert spec.system == "autonomous"
+        assert spec.dataset.source in {store.name for store in system.datastores}
+        assert spec.volume in {volume.name for volume in system.volumes}
+        assert spec.promotion is not None
+        mounts = {mount.name for mount in services[spec.promotion.service].volumes}
+        assert spec.volume in mounts
+        assert spec.config in {None, *(config.name for config in system.configs)}
+    devices = [device.resource for device in spec.devices]
+    assert devices == ["nvidia.com/gpu", "nvidia.com/mig-1g.10gb", None]
