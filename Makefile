@@ -77,7 +77,7 @@ test-services: venv images ## The trading services on a real TimescaleDB, with k
 
 test-integration: venv setup ## The operator on a real API server with fake nodes
 	@$(PYTHON) -m cluster up --profile control-plane
-	@rc=0; export FAILURES=$$(mktemp); $(BIN)/pytest -n 2 --dist loadfile $(ONCE_MORE) $(APART) tests/integration || rc=$$?; $(BIN)/pytest $(APART) tests/mutation || rc=$$?; $(BIN)/pytest $(APART) tests/faults || rc=$$?; $(PYTHON) -m cluster down --profile control-plane; cat $$FAILURES; rm $$FAILURES; exit $$rc
+	@rc=0; export FAILURES=$$(mktemp); $(BIN)/pytest -n 3 --dist loadfile $(ONCE_MORE) $(APART) tests/integration || rc=$$?; $(BIN)/pytest $(APART) tests/mutation || rc=$$?; $(BIN)/pytest $(APART) tests/faults || rc=$$?; $(PYTHON) -m cluster down --profile control-plane; cat $$FAILURES; rm $$FAILURES; exit $$rc
 
 test-mutation: venv setup ## Mutated systems (COUNT=1000, SEED=, CASES=3,17 repeats): a part of test-integration
 	@$(PYTHON) -m cluster up --profile control-plane
@@ -139,4 +139,4 @@ cluster-down: ## Stop every local cluster and leave nothing behind
 
 .PHONY: help demo demo-down test venv setup images check test-unit test-contract test-services \
 	test-integration test-mutation test-faults faults test-all test-e2e crds fmt lock cluster-up cluster-down bench bench-publish \
-	bench-rollback bench-rollback-publish
+	bench-rollback bench-rollback-publish bench-backups bench-backups-publish damage

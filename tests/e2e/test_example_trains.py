@@ -26,7 +26,7 @@ PROMOTION = {
 }
 GATES = [{"metric": "oosLogloss", "op": "<=", "value": "0.70"}]
 BETTER = [{"metric": "oosLogloss", "op": "<=", "relativeTo": "Champion"}]
-KILLS = 3
+KILLS = 2
 
 
 def _build(name: str, **spec: Any) -> dict[str, Any]:
@@ -150,7 +150,7 @@ def test_killed_again_and_again_it_goes_on_from_its_checkpoints_to_the_same_dige
 ) -> None:
     spec: dict[str, Any] = {
         "model": {"type": "killed", "timeframe": "1h"},
-        "hyperparameters": {"rounds": "1500"},
+        "hyperparameters": {"rounds": "1000"},
         "checkpoints": {"every": "1s"},
         "leakageChecks": [],
         "retries": KILLS,

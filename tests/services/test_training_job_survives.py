@@ -135,11 +135,9 @@ def test_an_attempt_that_has_a_successor_writes_nothing_any_more(
 
 def test_it_says_how_far_it_is_while_it_runs(runs: TrainingRuns, tmp_path: Path) -> None:
     process = runs.start(hyperparameters={"rounds": "600"})
-    environment = Path(f"/proc/{process.pid}/environ").read_text().split("\0")
-    port = next(each.partition("=")[2] for each in environment if each.startswith("PROGRESS_PORT"))
     while _reached_or_none(tmp_path) < 20:
         time.sleep(0.01)
-    with urllib.request.urlopen(f"http://127.0.0.1:{port}/progress", timeout=5) as answer:
+    with urllib.request.urlopen(f"http://127.0.0.1:{runs.port}/progress", timeout=5) as answer:
         told = json.loads(answer.read())
     process.kill()
     process.communicate()
@@ -148,3 +146,19 @@ def test_it_says_how_far_it_is_while_it_runs(runs: TrainingRuns, tmp_path: Path)
     assert told["attempts"][0]["number"] == 1
     assert told["remainingSeconds"] >= 0
     assert told["checkpoint"]["step"] <= told["step"]
+
+
+def test_checkpoints_of_runs_that_were_given_up_go_with_the_next_one(
+    runs: TrainingRuns, tmp_path: Path
+) -> None:
+    def folder(run: int) -> dict[str, object]:
+        return {"folder": str(tmp_path / f"runs/{run}"), "everySeconds": 0.01, "keep": 2}
+
+    old = runs.start(run=1, checkpoints=folder(1))
+    while not list((tmp_path / "runs/1").glob("checkpoint-*")):
+        time.sleep(0.005)
+    old.kill()
+    old.communicate()
+    ended = runs.run(run=2, checkpoints=folder(2))
+    assert ended.code == 0, ended.log
+    assert list((tmp_path / "runs").iterdir()) == []

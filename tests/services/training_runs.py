@@ -30,6 +30,7 @@ class TrainingRuns:
     database: Database
     folder: Path
     changes: dict[str, Any] = field(default_factory=dict)
+    port: int = 0  # on which the newest program tells how far it is
 
     def job(self, **changes: Any) -> dict[str, Any]:
         """Return the content of a job file: a small, quick training of two symbols."""
@@ -67,11 +68,12 @@ class TrainingRuns:
         """Start the program."""
         path = self.folder / "job.json"
         path.write_text(json.dumps(self.job(**changes)))
+        self.port = free_port()
         environment = {
             **os.environ,
             "TRADING_TRAINING_JOB": str(path),
             "CONFIG_DIR": str(self.folder),
-            "PROGRESS_PORT": str(free_port()),
+            "PROGRESS_PORT": str(self.port),
             "PYTHONPATH": str(ROOT),
         }
         command = [sys.executable, "-m", "trading_services", "train"]

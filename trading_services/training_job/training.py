@@ -55,6 +55,7 @@ def train(
     boosting = read_boosting(job.hyperparameters, job.seed)
     dataset = read_dataset(database, job, _choose_features(job, features))
     stages, code = plan_stages(job, dataset), build_code_digest()
+    _forget_former_runs(job)
     attempt = claim_attempt(job.checkpoints.folder)
     try:
         course = _build_course(job, (dataset, stages, boosting, code), attempt, should_stop)
@@ -71,6 +72,14 @@ def train(
     answer["checkpoint"] = None if course.saved is None else course.saved.as_dict()
     shutil.rmtree(job.checkpoints.folder, ignore_errors=True)
     return answer
+
+
+def _forget_former_runs(job: JobFile) -> None:
+    """Remove the checkpoints of runs that were given up: a program of one is fenced off by that."""
+    folder = job.checkpoints.folder
+    for other in folder.parent.glob("*"):
+        if other.name.isdecimal() and folder.name.isdecimal() and int(other.name) < job.run:
+            shutil.rmtree(other, ignore_errors=True)
 
 
 def _build_course(

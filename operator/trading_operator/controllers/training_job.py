@@ -35,7 +35,8 @@ from trading_operator.plan.training.waiting import wants_capacity
 from trading_operator.plan.types import PodFacts
 
 _WATCHED = frozenset({PromotionPhase.LOADING, PromotionPhase.OBSERVING})
-_SETTLED = frozenset({RolloutPhase.PROVEN, RolloutPhase.BAKING})
+# While a change is watched, what fails is blamed on that.
+_SETTLED = frozenset({RolloutPhase.PROVEN, RolloutPhase.ROLLED_BACK})
 
 
 async def reconcile_training(

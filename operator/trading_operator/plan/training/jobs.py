@@ -101,7 +101,6 @@ def plan_launch(work: LaunchWork) -> Iterator[Manifest]:
     files = build_job_file(case, work.around, work.run.number, work.device, work.image)
     config = build_config_map(case.owner, "job", files, labels)
     yield config
-    yield from plan_training_network(case, work.source, work.around)
     yield _build_job(work, config["metadata"]["name"])
 
 

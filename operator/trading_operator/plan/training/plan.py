@@ -21,7 +21,12 @@ from trading_operator.plan.sealing import seal
 from trading_operator.plan.training.case import TrainingCase
 from trading_operator.plan.training.gates import first_metric, judge
 from trading_operator.plan.training.history import forget_withdrawn, fresh_command
-from trading_operator.plan.training.jobs import LaunchWork, image_of, plan_launch
+from trading_operator.plan.training.jobs import (
+    LaunchWork,
+    image_of,
+    plan_launch,
+    plan_training_network,
+)
 from trading_operator.plan.training.launches import next_device, time_left
 from trading_operator.plan.training.promotion import PromotionPlan, plan_promotion
 from trading_operator.plan.training.recipe import recipe_of
@@ -37,9 +42,10 @@ from trading_operator.plan.training.schedule import Timetable, read_timetable
 from trading_operator.plan.training.surroundings import find_surroundings
 from trading_operator.plan.training.versions import build_version
 from trading_operator.plan.training.waiting import find_wait
-from trading_operator.plan.types import Block, Plan, Ref
+from trading_operator.plan.types import Block, Plan, Ref, ref_of
 
 CONFIG_MAP = "ConfigMap"
+_PRUNABLE = frozenset({CONFIG_MAP, "NetworkPolicy"})
 _SOON = timedelta(seconds=2)  # what a write of our own wakes nobody for
 _LOOK_AGAIN = timedelta(seconds=10)
 
@@ -71,7 +77,8 @@ def plan_training(case: TrainingCase, now: datetime) -> TrainingPlan:
     version, gates = _take_version(case, standing)
     promotion = plan_promotion(case, version, gates, _metric_of(case, version), now)
     handled = forget_withdrawn(case, promotion.handled)
-    standing, objects, retried = _begin(case, standing, timetable, block, resting)
+    standing, launched, retried = _begin(case, standing, timetable, block, resting)
+    objects = [*_plan_network(case), *launched]
     if retried:
         handled = handled.model_copy(update={"retry": retried})
     promotion = replace(promotion, handled=handled)
@@ -85,7 +92,7 @@ def plan_training(case: TrainingCase, now: datetime) -> TrainingPlan:
             standing.look_again,
             timetable.look_again,
             promotion.requeue_after,
-            _SOON if objects or _stops(case, standing) else None,
+            _SOON if launched or _stops(case, standing) else None,
             _LOOK_AGAIN if standing.is_open else None,
             block.requeue_after if block is not None else None,
             wait.requeue_after if wait is not None else None,
@@ -211,14 +218,24 @@ def _stops(case: TrainingCase, standing: Standing) -> bool:
     return case.before.run != standing.run or not is_clear(case)
 
 
+def _plan_network(case: TrainingCase) -> list[Manifest]:
+    """Return the policy of the Jobs' pods, whether or not one is there now."""
+    if case.source is None:
+        return []
+    around = find_surroundings(case, case.source)
+    return list(plan_training_network(case, case.source, around))
+
+
 def _left_overs(case: TrainingCase, objects: list[Manifest]) -> tuple[Ref, ...]:
-    """Return the job files that no Job reads any more; the policy stays."""
-    if any(not each.is_over for each in case.jobs) or objects:
+    """Return the job files that no Job reads any more, and a policy that is not wanted."""
+    planned = {ref_of(each) for each in objects}
+    begins = any(ref.kind == CONFIG_MAP for ref in planned)
+    if begins or case.source is None or any(not each.is_over for each in case.jobs):
         return ()
     return tuple(
         sorted(
             ref
             for ref, live in case.observed.children.items()
-            if ref.kind == CONFIG_MAP and is_controlled(case.owner, live)
+            if ref.kind in _PRUNABLE and ref not in planned and is_controlled(case.owner, live)
         )
     )
