@@ -64,6 +64,7 @@ check: venv ## Format, lint, types, layers, generated files
 	@$(BIN)/python -m bench check
 	@$(BIN)/python -m bench.rollback check
 	@$(BIN)/python -m bench.backups check
+	@$(BIN)/python -m bench.training check
 
 test-unit: venv setup ## Pure layers; no cluster
 	@$(BIN)/pytest -n 2 tests/unit
@@ -120,6 +121,13 @@ bench-backups: venv images ## Backups and restores beside pg_dump, pg_restore, p
 bench-backups-publish: venv ## Keep the last `make bench-backups` of this size, and its tables
 	@$(BIN)/python -m bench.backups publish $(BENCH)
 
+# BENCH: `python -m bench.training run --help` lists what there is (--repetitions 8, --rollbacks 3).
+bench-training: venv images ## Trainings beside bare Jobs, ways back of models, checkpoints (10 minutes)
+	@$(BIN)/python -m bench.training run $(BENCH)
+
+bench-training-publish: venv ## Keep the last `make bench-training` of this size, and its tables
+	@$(BIN)/python -m bench.training publish $(BENCH)
+
 crds: venv ## Regenerate the CRDs and the API reference from the models
 	@$(BIN)/python -m trading_operator.crdgen
 	@$(BIN)/python docs/generate_reference.py
@@ -139,4 +147,5 @@ cluster-down: ## Stop every local cluster and leave nothing behind
 
 .PHONY: help demo demo-down test venv setup images check test-unit test-contract test-services \
 	test-integration test-mutation test-faults faults test-all test-e2e crds fmt lock cluster-up cluster-down bench bench-publish \
-	bench-rollback bench-rollback-publish bench-backups bench-backups-publish damage
+	bench-rollback bench-rollback-publish bench-backups bench-backups-publish bench-training \
+	bench-training-publish damage

@@ -89,7 +89,9 @@ class SelectedModels:
         lines = {line.key: line for line in self._file.lines}
         self.reports = {key: self._report(line) for key, line in lines.items()}
         self._held = {key: model for key, model in self._held.items() if key in lines}
-        return list(self._held.values())
+        # Of two lines for one market the newer selection counts.
+        newest = sorted(self._held, key=lambda key: lines[key].since or _BEGINNING, reverse=True)
+        return [self._held[key] for key in newest]
 
     def note_error(self, model_id: str) -> None:
         """Count a bar that a version could not score."""

@@ -1,0 +1,1 @@
+"""How much a ModelTrainingJob costs beside a bare Job, and how fast a bad model goes back."""
