@@ -87,6 +87,10 @@ class Engine(Protocol):
     def port(self) -> int:
         """Return the port that the database listens on."""
 
+    @property
+    def keeps_market_data(self) -> bool:
+        """Tell whether models are trained on what a store of this engine keeps."""
+
     def check(self, store: Datastore, path: str) -> None:
         """Raise InvalidSpecError when the engine cannot do what `store` asks for."""
 

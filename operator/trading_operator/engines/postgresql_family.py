@@ -71,6 +71,7 @@ class PostgreSQLFamily:
     images: Mapping[str, str]
     preload: tuple[str, ...] = ()
     quiet: tuple[str, ...] = ()  # settings with which a restored server does nothing by itself
+    keeps_market_data: bool = False
     port: int = 5432
     contract: ImageContract = _CONTRACT
 

@@ -66,6 +66,7 @@ class Redis:
 
     name: EngineName
     images: Mapping[str, str]
+    keeps_market_data: bool = False
     port: int = 6379
     contract: ImageContract = _CONTRACT
 

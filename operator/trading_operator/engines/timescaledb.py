@@ -11,6 +11,7 @@ TIMESCALEDB = PostgreSQLFamily(
         "15": "timescale/timescaledb:2.19.3-pg15",
         "14": "timescale/timescaledb:2.19.3-pg14",
     },
+    keeps_market_data=True,
     preload=("timescaledb", "pg_stat_statements"),
     # Its jobs drop old data, and a drill compares what was there.
     quiet=("timescaledb.max_background_workers=0",),

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from trading_operator.api.datastore import Datastore, EngineName
+from trading_operator.api.datastore import Datastore
 from trading_operator.api.errors import InvalidSpecError
 from trading_operator.api.service import Service
 from trading_operator.api.sharing import AccessMode, SharedVolume
@@ -75,13 +75,13 @@ def report_port(case: TrainingCase, source: Source) -> int | None:
 
 def _find_store(case: TrainingCase, source: Source) -> Datastore:
     wanted = case.spec.dataset.source
-    stores = [each for each in source.spec.datastores if each.engine is EngineName.TIMESCALEDB]
+    stores = [each for each in source.spec.datastores if ENGINES[each.engine].keeps_market_data]
     found = next((each for each in stores if each.name == wanted), None)
     if found is None:
         known = ", ".join(each.name for each in stores) or "none"
         raise InvalidSpecError(
             "dataset.source",
-            f"{source.owner.name} has no TimescaleDB datastore {wanted} (it has {known})",
+            f"{source.owner.name} has no datastore {wanted} that keeps market data (it has {known})",
             "mend the name",
         )
     return found
