@@ -81,7 +81,7 @@ def _find_store(case: TrainingCase, source: Source) -> Datastore:
         known = ", ".join(each.name for each in stores) or "none"
         raise InvalidSpecError(
             "dataset.source",
-            f"{source.owner.name} has no datastore {wanted} that keeps market data (it has {known})",
+            f"{source.owner.name} has no datastore {wanted} with market data (it has {known})",
             "mend the name",
         )
     return found
