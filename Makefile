@@ -95,6 +95,16 @@ test-faults: venv setup ## Fault points that the day's seed draws (SEED=): a par
 	@$(PYTHON) -m cluster up --profile control-plane
 	@rc=0; FAULTS_SEED=$(SEED) $(BIN)/pytest $(APART) tests/faults || rc=$$?; $(PYTHON) -m cluster down --profile control-plane; exit $$rc
 
+TORCH := $(CACHE)/venv/torch-$(shell cat requirements/model-training-torch.txt requirements/test.txt | sha256sum | cut -c1-16)
+test-torch: $(TORCH)/.done ## The PyTorch trainer, on a GPU where there is one (on request: 6 GB of packages)
+	@$(TORCH)/bin/pytest tests/on_request
+$(TORCH)/.done:
+	@$(PYTHON) -m venv --clear $(TORCH)
+	@$(TORCH)/bin/pip install --quiet --disable-pip-version-check --require-hashes -r requirements/test.txt
+	@$(TORCH)/bin/pip install --quiet --disable-pip-version-check --require-hashes -r requirements/model-training-torch.txt
+	@$(TORCH)/bin/pip install --quiet --disable-pip-version-check --require-hashes --no-deps -r requirements/recorded-data.txt
+	@touch $@
+
 test-e2e: venv images ## The whole example on a real node with real containers
 	@$(PYTHON) -m cluster up --profile node $(TESTED)
 	@rc=0; export FAILURES=$$(mktemp); $(BIN)/pytest $(ONCE_MORE) $(APART) tests/e2e || rc=$$?; $(PYTHON) -m cluster down --profile node $(TESTED); cat $$FAILURES; rm $$FAILURES; exit $$rc
@@ -146,6 +156,6 @@ cluster-down: ## Stop every local cluster and leave nothing behind
 	@$(PYTHON) -m cluster down --profile node && $(PYTHON) -m cluster down --profile control-plane
 
 .PHONY: help demo demo-down test venv setup images check test-unit test-contract test-services \
-	test-integration test-mutation test-faults faults test-all test-e2e crds fmt lock cluster-up cluster-down bench bench-publish \
+	test-integration test-mutation test-faults faults test-all test-e2e test-torch crds fmt lock cluster-up cluster-down bench bench-publish \
 	bench-rollback bench-rollback-publish bench-backups bench-backups-publish bench-training \
 	bench-training-publish damage

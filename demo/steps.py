@@ -140,10 +140,12 @@ def registry_images(images: str) -> dict[str, str]:
     engines = {f"engines.{name}.image": f"{prefix}/{tagged}" for name, tagged in names.items()}
     backup = BY_NAME["trading-backup"].reference.rpartition("/")[2]
     training = BY_NAME["model-training"].reference.rpartition("/")[2]
+    sequence = BY_NAME["model-training-torch"].reference.rpartition("/")[2]
     ours = {
         "image.repository": f"{prefix}/trading-operator",
         "backup.image": f"{prefix}/{backup}",
         "training.image": f"{prefix}/{training}",
+        "training.sequenceImage": f"{prefix}/{sequence}",
     }
     return ours | engines
 

@@ -1,7 +1,7 @@
 """Which images there are, what they are called and which stands on which."""
 
 import tomllib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 REPOSITORY = Path(__file__).resolve().parent.parent
@@ -16,6 +16,7 @@ class Image:
     name: str
     reference: str
     base: str = DEBIAN
+    on_request: bool = False  # built only when it is named
 
     @property
     def containerfile(self) -> Path:
@@ -40,14 +41,16 @@ IMAGES: tuple[Image, ...] = (
     _service("feature-engineering"),
     _service("model-training"),
     _service("trading-strategy"),
+    replace(_service("model-training-torch", base="model-training"), on_request=True),
 )
 BY_NAME = {image.name: image for image in IMAGES}
 
 
 def select_images(names: list[str]) -> list[Image]:
-    """The named images and what they stand on, in building order; all of them for no name."""
+    """The named images and what they stand on, in building order; the usual ones for no name."""
     wanted: set[str] = set()
-    for name in names or list(BY_NAME):
+    usual = [image.name for image in IMAGES if not image.on_request]
+    for name in names or usual:
         if name not in BY_NAME:
             raise ValueError(f"no image is called {name!r}: choose from {', '.join(BY_NAME)}")
         while name in BY_NAME:

@@ -13,6 +13,8 @@ FOLDER = Path("requirements")
 EVERYTHING = "test"
 # Packages taken for the data inside them: what they import is not wanted.
 DATA_ONLY = "recorded-data"
+# Installed on request alone, apart from the tests' environment; it agrees with their versions.
+ON_REQUEST = "model-training-torch"
 HEADER = "# Made by: python3 -m images lock\n"
 FORBIDDEN = re.compile(r"https?://|--index|--find-links|--extra-index|^\s*file:", re.MULTILINE)
 
@@ -62,9 +64,10 @@ def lock_requirements(upgrade: bool = False) -> None:
     """Write every requirements/*.txt from its *.in; pins that still fit stay unless upgraded."""
     uv = find_uv()
     groups = sorted(path.stem for path in (REPOSITORY / FOLDER).glob("*.in"))
-    shared = [group for group in groups if group not in (EVERYTHING, DATA_ONLY)]
+    apart = (EVERYTHING, DATA_ONLY, ON_REQUEST)
+    shared = [group for group in groups if group not in apart]
     everything = [FOLDER / f"{group}.in" for group in (EVERYTHING, *shared)]
     _lock(uv, EVERYTHING, everything, upgrade)
-    for group in (*shared, DATA_ONLY):
+    for group in (*shared, DATA_ONLY, ON_REQUEST):
         _lock(uv, group, [FOLDER / f"{group}.in"])
         print(f"wrote {FOLDER}/{group}.txt")

@@ -42,6 +42,7 @@ def build_operand_settings(settings: Settings) -> OperandSettings:
         ),
         backup_image=settings.image_backup,
         training_image=settings.image_training,
+        sequence_image=settings.image_training_sequence,
     )
 
 

@@ -53,7 +53,11 @@ class Settings(BaseSettings):
     )
     image_training: str = Field(
         f"autonomous_trading_system/model-training:{__version__}",
-        description="Image of the built-in trainer in the Jobs of ModelTrainingJobs.",
+        description="Image of the trainer LightGBM in the Jobs of ModelTrainingJobs.",
+    )
+    image_training_sequence: str = Field(
+        f"autonomous_trading_system/model-training-torch:{__version__}",
+        description="Image of the trainer Sequence in the Jobs of ModelTrainingJobs.",
     )
 
     @property

@@ -31,14 +31,14 @@ def market(timescaledb: TimescaleServer, tmp_path: Path) -> Iterator[StrategyRun
 
 def _backtest(runs: StrategyRuns, market: Market) -> BacktestResult:
     facts = read_registry(runs.database).models[0]
-    model = load_model(facts, runs.models_dir, SCHEMA.digest).model
+    model = load_model(facts, runs.models_dir, SCHEMA.digest)
     config = StrategyConfig()
     bars = read_new_bars(runs.database, market, SCHEMA.names, facts.usable_after, WORLD.bars)
     setup = Setup(
         trader=Trader(runs.environment.get("TRADING_SYSTEM", "kill-test"), config.name),
         rules=config.rules[market.timeframe],
         costs=build_costs(config)[market.timeframe],
-        score=model.score,
+        score=lambda features: model.score([features]),
     )
     return run_backtest(market, bars, setup)
 

@@ -13,10 +13,13 @@ from services.market_fixtures import open_market
 from services.service_process import ServiceProcess
 from services.strategy_runs import StrategyRuns
 from services.timescale_server import TimescaleServer
-from services.trading_world import World
+from services.trading_world import SCHEMA, World
 from services.training_runs import TrainingRuns
 from trading_services.model_training.metrics import TradingAssumptions, build_evaluation
+from trading_services.model_training.model_files import write_model_content
 from trading_services.trading_strategy.config import TradingRules
+from trading_services.trading_strategy.onnx_model import build_onnx_model
+from trading_services.training_job.onnx_file import Network, Weights, build_onnx
 
 WORLD = World(symbols=("AAPL", "IBM"), bars=900, initial_bars=600)
 SINCE = datetime(2026, 1, 1, tzinfo=UTC)
@@ -217,3 +220,72 @@ def test_killed_it_goes_on_with_what_is_selected(desk: Desk) -> None:
         (version["id"],),
     )
     assert notes == [(2,)]  # registered, and selected once however often it was loaded
+
+
+def test_a_recurrent_model_is_scored_from_the_rows_before_each_bar(desk: Desk) -> None:
+    version = _register_network(desk)
+    desk.select(version)
+    desk.runs.database.execute("DELETE FROM stock_aggs WHERE timestamp > '2002-12-31'")
+    service = desk.runs.start()
+    desk.runs.wait_for_end(service)
+    report = _wait_report(service, "Loaded")
+    service.stop()
+    assert report["trades"] == version["id"]
+    model = build_onnx_model((desk.runs.models_dir / version["file"]).read_bytes())
+    compared = 0
+    for symbol in WORLD.symbols:
+        rows = desk.runs.database.query(
+            'SELECT f.timestamp, array_agg(f.value::float8 ORDER BY f.feature_name COLLATE "C") '
+            "FROM features f WHERE f.symbol = %s AND f.timestamp <= '2002-12-31' "
+            "GROUP BY f.timestamp HAVING count(*) = %s ORDER BY f.timestamp",
+            (symbol, len(SCHEMA.names)),
+        )
+        scored = dict(
+            desk.runs.database.query(
+                "SELECT bar_time, score FROM signals WHERE symbol = %s AND model_id = %s",
+                (symbol, version["id"]),
+            )
+        )
+        for at, (moment, _) in enumerate(rows):
+            if moment in scored:
+                wanted = model.score([row for _, row in rows[: at + 1]])
+                assert scored[moment] == pytest.approx(wanted, abs=1e-9)
+                compared += 1
+    assert compared > 50
+
+
+def _register_network(desk: Desk) -> dict[str, Any]:
+    """Register a network of random weights as a training would."""
+    rng, width, hidden = np.random.default_rng(4), len(SCHEMA.names), 4
+
+    def draw(*shape: int) -> Weights:
+        return rng.normal(0, 0.3, shape).astype(np.float32)
+
+    network = Network(
+        mean=draw(width),
+        scale=np.full(width, 5, dtype=np.float32),
+        input_weights=draw(3 * hidden, width),
+        state_weights=draw(3 * hidden, hidden),
+        input_bias=draw(3 * hidden),
+        state_bias=draw(3 * hidden),
+        head_weights=draw(1, hidden),
+        head_bias=draw(1),
+    )
+    content = build_onnx(network, 6, SCHEMA.names)
+    path, digest = write_model_content(desk.runs.models_dir, content, ".onnx")
+    metrics = {
+        "file_sha256": digest,
+        "file_format": "onnx",
+        "feature_schema_hash": SCHEMA.digest,
+        "data": {
+            "bars": 400,
+            "usable_after": "2002-01-31T00:00:00+00:00",
+            "symbols": list(WORLD.symbols),
+        },
+    }
+    desk.runs.database.execute(
+        "INSERT INTO model_registry VALUES ('network', 'lightgbm-direction', '1d', now(), %s, "
+        "'{}', %s, '9', 'candidate', %s, '[]')",
+        (json.dumps(metrics), json.dumps(list(SCHEMA.names)), str(path)),
+    )
+    return {"id": "network", "digest": digest, "file": path.name, "format": "onnx"}

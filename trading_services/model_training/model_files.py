@@ -15,9 +15,13 @@ def build_file_digest(content: bytes) -> str:
 
 def write_model_file(folder: Path, text: str) -> tuple[Path, str]:
     """Write the model and return its path and digest; the same text again changes nothing."""
-    content = text.encode()
+    return write_model_content(folder, text.encode(), MODEL_SUFFIX)
+
+
+def write_model_content(folder: Path, content: bytes, suffix: str) -> tuple[Path, str]:
+    """Write a model of whatever format and return its path and digest; once is enough."""
     digest = build_file_digest(content)
-    path = folder / f"{digest}{MODEL_SUFFIX}"
+    path = folder / f"{digest}{suffix}"
     if not _holds(path, content):
         folder.mkdir(parents=True, exist_ok=True)
         _write_atomically(path, content)

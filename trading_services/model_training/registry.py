@@ -57,6 +57,7 @@ class RegisteredModel:
     bars: int
     usable_after: datetime
     symbols: tuple[str, ...]
+    file_format: str = "lightgbm"
 
 
 @dataclass(frozen=True)
@@ -168,6 +169,7 @@ def build_registered_model(row: tuple[Any, ...]) -> RegisteredModel:
             bars=int(data["bars"]),
             usable_after=_build_moment("usable_after", data["usable_after"]),
             symbols=_build_names("symbols", data["symbols"]),
+            file_format=_build_text("file_format", metrics.get("file_format", "lightgbm")),
         )
     except (KeyError, TypeError, ValueError, OverflowError) as error:
         problem = f"metrics lack or misstate {error}; train it again, or delete a foreign row"

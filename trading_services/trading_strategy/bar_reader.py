@@ -25,6 +25,26 @@ LEFT JOIN LATERAL (
 ORDER BY bar.timestamp
 """
 
+_ROWS_BEFORE = """
+SELECT row_values FROM (
+    SELECT timestamp, array_agg(value::float8 ORDER BY feature_name COLLATE "C") AS row_values
+    FROM features
+    WHERE symbol = %(symbol)s AND timeframe = %(timeframe)s AND feature_name = ANY(%(names)s)
+      AND timestamp < %(before)s AND timestamp >= (
+          SELECT min(timestamp) FROM (
+              SELECT timestamp FROM stock_aggs
+              WHERE symbol = %(symbol)s AND timeframe = %(timeframe)s AND timestamp < %(before)s
+              ORDER BY timestamp DESC LIMIT %(looked_at)s
+          ) AS newest
+      )
+    GROUP BY timestamp
+    HAVING count(*) = %(width)s
+    ORDER BY timestamp DESC LIMIT %(rows)s
+) AS complete ORDER BY timestamp
+"""
+# Bars without features between those that have them are no reason to look for ever.
+_LOOKED_AT = 4
+
 _NEWEST_BAR = """
 SELECT max(timestamp) FROM stock_aggs WHERE symbol = %(symbol)s AND timeframe = %(timeframe)s
 """
@@ -62,6 +82,26 @@ def read_new_bars(
         FeaturedBar(Bar(*row[:5]), tuple(row[5][position] for position in order if row[5]))
         for row in rows
     ]
+
+
+def read_rows_before(
+    database: Database, market: Market, names: Sequence[str], before: datetime, rows: int
+) -> list[tuple[float, ...]]:
+    """Return the last rows of features before a bar, oldest first, in the order of `names`."""
+    found = database.query(
+        _ROWS_BEFORE,
+        {
+            "symbol": market.symbol,
+            "timeframe": market.timeframe,
+            "names": list(names),
+            "width": len(names),
+            "before": before,
+            "rows": rows,
+            "looked_at": rows * _LOOKED_AT,
+        },
+    )
+    order = [sorted(names).index(name) for name in names]
+    return [tuple(row[0][position] for position in order) for row in found]
 
 
 def read_newest_bar(database: Database, market: Market) -> datetime | None:

@@ -13,6 +13,7 @@ from trading_services.trading_strategy.bar_reader import (
     FeaturedBar,
     read_new_bars,
     read_newest_bar,
+    read_rows_before,
     without_trailing_gap,
 )
 from trading_services.trading_strategy.book import (
@@ -205,23 +206,35 @@ class Desk:
         """Ask the model; without an answer only a book with a position is decided on."""
         model = choose_model(self._parts.shelf.models, book.market, featured.bar.time)
         if model is not None and featured.features:
-            value = self._try_score(model, featured)
+            value = self._try_score(model, book.market, featured)
             if value is not None:
                 return Score(model.facts.model_id, value)
             return Score(NO_MODEL, NEUTRAL_SCORE)
         return None if book.position is None else Score(NO_MODEL, NEUTRAL_SCORE)
 
-    def _try_score(self, model: LoadedModel, featured: FeaturedBar) -> float | None:
+    def _try_score(self, model: LoadedModel, market: Market, featured: FeaturedBar) -> float | None:
         """Return the score of a bar; None of a model that fails, which is counted against it."""
+        rows = [*self._read_rows(model, market, featured), featured.features]
         try:
-            value = model.score(featured.features)
-        except (ArithmeticError, ValueError, LookupError) as error:
+            value = model.score(rows)
+        except (ArithmeticError, ValueError, LookupError, RuntimeError) as error:
             _log.error("model failed", model_id=model.facts.model_id, error=str(error))
             value = math.nan
         if math.isfinite(value):
             return value
         self._parts.shelf.selected.note_error(model.facts.model_id)
         return None
+
+    def _read_rows(
+        self, model: LoadedModel, market: Market, featured: FeaturedBar
+    ) -> list[tuple[float, ...]]:
+        """Return the rows before a bar that a model looks back to."""
+        if model.window == 1:
+            return []
+        parts = self._parts
+        return read_rows_before(
+            parts.database, market, parts.feature_names, featured.bar.time, model.window - 1
+        )
 
     def _decide(self, book: Book, bar: Bar, score: Score) -> None:
         parts = self._parts

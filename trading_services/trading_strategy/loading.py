@@ -6,6 +6,7 @@ from pathlib import Path
 
 from trading_services.model_training.model_files import build_file_digest
 from trading_services.model_training.registry import ACTIVE, RegisteredModel
+from trading_services.trading_strategy.onnx_model import OnnxModel, build_onnx_model
 from trading_services.trading_strategy.tree_model import (
     ModelFormatError,
     TreeModel,
@@ -22,14 +23,24 @@ class LoadedModel:
     """A verified model."""
 
     facts: RegisteredModel
-    model: TreeModel
+    model: TreeModel | OnnxModel
     columns: tuple[int, ...] | None = None  # of the features that it reads; None: all, in order
 
-    def score(self, features: Sequence[float]) -> float:
-        """Return the probability of a rise, from the features in the strategy's order."""
+    @property
+    def window(self) -> int:
+        """How many rows it reads, the newest among them."""
+        return self.model.window if isinstance(self.model, OnnxModel) else 1
+
+    def score(self, rows: Sequence[Sequence[float]]) -> float:
+        """Return the probability of a rise, from rows in the strategy's order, newest last."""
+        chosen = [self._choose(row) for row in rows]
+        if isinstance(self.model, OnnxModel):
+            return self.model.score(chosen)
+        return self.model.score(chosen[-1])
+
+    def _choose(self, row: Sequence[float]) -> Sequence[float]:
         columns = self.columns
-        row = features if columns is None else [features[column] for column in columns]
-        return self.model.score(row)
+        return row if columns is None else [row[column] for column in columns]
 
     @property
     def is_active(self) -> bool:
@@ -72,14 +83,22 @@ def _read_file(facts: RegisteredModel, models_dir: Path) -> bytes:
         ) from None
 
 
-def _parse(facts: RegisteredModel, content: bytes) -> TreeModel:
+def _parse(facts: RegisteredModel, content: bytes) -> TreeModel | OnnxModel:
     try:
-        model = build_tree_model(content.decode())
+        model = _read(facts, content)
     except (ModelFormatError, ValueError) as error:
         raise ModelRefusedError(f"{facts.model_id}: {facts.file_path}: {error}") from None
     if model.feature_names != facts.features_used:
         raise ModelRefusedError(f"{facts.model_id}: the file's features are not the registered")
     return model
+
+
+def _read(facts: RegisteredModel, content: bytes) -> TreeModel | OnnxModel:
+    if facts.file_format == "onnx":
+        return build_onnx_model(content)
+    if facts.file_format != "lightgbm":
+        raise ModelFormatError(f"files of the format {facts.file_format} cannot be read")
+    return build_tree_model(content.decode())
 
 
 def _find_columns(

@@ -6,12 +6,16 @@ program was started anew in between.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from trading_services.model_training.lightgbm_trainer import REPEATABLE
-from trading_services.model_training.trainer import Matrix, TrainingTable
+from trading_services.model_training.trainer import Matrix
 from trading_services.training_job.errors import PermanentError
+
+if TYPE_CHECKING:
+    from trading_services.training_job.trainers import Sheet
 
 DEFAULTS: Mapping[str, int | float | str | bool] = {
     "num_leaves": 5,
@@ -36,25 +40,32 @@ class Boosting:
     seed: int
     parameters: Mapping[str, int | float | str | bool]
 
+    format = "lightgbm"
+    suffix = ".lgbm.txt"
+
     @property
     def chunks(self) -> int:
         """How many chunks make a model."""
         return -(-self.rounds // CHUNK)
 
-    def train_chunk(self, table: TrainingTable, text: str, chunk: int) -> str:
-        """Return the model's text with one more chunk of trees; "" is the text of no model."""
+    def describe(self) -> list[object]:
+        """Return what decides the model's bytes."""
+        return ["LightGBM", self.rounds, self.seed, dict(self.parameters)]
+
+    def train_chunk(self, sheet: "Sheet", state: bytes, chunk: int) -> bytes:
+        """Return the model's text with one more chunk of trees."""
         import lightgbm  # native code and scipy: loaded when training starts, not before
 
         data = lightgbm.Dataset(
-            table.features,
-            label=table.labels.astype(np.float64),
-            feature_name=list(table.feature_names),
+            sheet.features[sheet.rows],
+            label=sheet.labels.astype(np.float64),
+            feature_name=list(sheet.feature_names),
             params={"verbosity": -1},
             free_raw_data=False,
         )
         rounds = min(CHUNK, self.rounds - chunk * CHUNK)
         seed = (self.seed + chunk * 7919) % (2**31 - 1)
-        former = lightgbm.Booster(model_str=text) if text else None
+        former = lightgbm.Booster(model_str=state.decode()) if state else None
         try:
             booster = lightgbm.train(
                 {**self.parameters, "seed": seed, **REPEATABLE},
@@ -66,7 +77,15 @@ class Boosting:
             raise PermanentError(
                 "InvalidHyperparameters", f"hyperparameters: LightGBM says {error}; mend them"
             ) from None
-        return str(booster.model_to_string())
+        return str(booster.model_to_string()).encode()
+
+    def score(self, state: bytes, sheet: "Sheet") -> Matrix:
+        """Return the probability of a rise for each row."""
+        return score_text(state.decode(), sheet.features[sheet.rows])
+
+    def export(self, state: bytes, _: tuple[str, ...]) -> bytes:
+        """Return the file: the model's text."""
+        return state
 
 
 def score_text(text: str, features: Matrix) -> Matrix:

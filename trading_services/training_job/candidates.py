@@ -52,6 +52,7 @@ class Version:
     bars: int
     code_digest: str
     schema_hash: str
+    file_format: str
 
 
 def register(
@@ -128,7 +129,7 @@ def _build_metrics(
     return {
         "file_sha256": version.digest,
         "file_bytes": version.size,
-        "file_format": "lightgbm",
+        "file_format": version.file_format,
         "feature_schema_hash": version.schema_hash,
         "code_digest": version.code_digest,
         "data": {

@@ -15,9 +15,10 @@ from trading_services.model_training.registry import (
     read_active,
     read_model,
 )
-from trading_services.training_job.boosting import score_text
 from trading_services.training_job.job_file import JobFile
+from trading_services.training_job.scoring import UnknownFormatError, score_file
 from trading_services.training_job.stages import Stage, Work
+from trading_services.training_job.trainers import Sheet
 
 
 @dataclass(frozen=True)
@@ -25,7 +26,7 @@ class Rival:
     """The champion, or why none can be compared with."""
 
     model: RegisteredModel | None = None
-    text: str = ""
+    content: bytes = b""
     trouble: str = ""
 
 
@@ -70,7 +71,14 @@ def compare(rival: Rival, work: Work, final: Stage, challenger: dict[str, float]
             "name its features",
         }
     columns = [names.index(name) for name in rival.model.features_used]
-    scores = score_text(rival.text, work.dataset.features[rows][:, columns])
+    data = work.dataset
+    sheet = Sheet(
+        rival.model.features_used, data.features[:, columns], data.symbols, rows, data.labels[rows]
+    )
+    try:
+        scores = score_file(rival.content, rival.model.file_format, sheet)
+    except UnknownFormatError as error:
+        return {"championId": rival.model.model_id, "unavailable": f"the champion: {error}"}
     return {
         "championId": rival.model.model_id,
         "champion": describe_metrics(work.evaluate(rows, scores)),
@@ -97,7 +105,7 @@ def _load(job: JobFile, row: RegisteredModel, digest: str, schema_hash: str) -> 
             trouble=f"the champion {row.model_id} reads features that are computed in another way; "
             "promote a version of today's feature_config.json by its values first"
         )
-    return Rival(row, content.decode())
+    return Rival(row, content)
 
 
 def _moment(time: np.datetime64) -> datetime:

@@ -1,7 +1,7 @@
 """The course of a training: stage after stage, chunk after chunk, saved on the way.
 
-A step is one chunk of trees. Steps are numbered over all stages, and what a stage scored is part of
-every later checkpoint: whoever goes on from one ends with the same bytes.
+A step is one chunk of trees, or an epoch. Steps are numbered over all stages, and what a stage
+scored is part of every later checkpoint: whoever goes on from one ends with the same bytes.
 """
 
 import json
@@ -12,12 +12,12 @@ from typing import Any
 
 from trading_services.contract.logs import get_logger
 from trading_services.training_job.attempts import Attempt
-from trading_services.training_job.boosting import Boosting, score_text
 from trading_services.training_job.checkpoints import CheckpointStore, Saved
 from trading_services.training_job.errors import StoppedError
 from trading_services.training_job.stages import Stage, Work
+from trading_services.training_job.trainers import Trainer
 
-_STATE, _MODEL = "state.json", "model.txt"
+_STATE, _MODEL = "state.json", "model"
 
 _log = get_logger(__name__)
 
@@ -28,7 +28,7 @@ class State:
 
     stage: int = 0
     chunk: int = 0
-    text: str = ""  # of the model of the stage that is under way
+    model: bytes = b""  # of the stage that is under way, as its trainer keeps it
     results: dict[str, dict[str, float]] = field(default_factory=dict)
 
     def to_files(self, recipe: str) -> dict[str, bytes]:
@@ -39,7 +39,7 @@ class State:
             "chunk": self.chunk,
             "results": self.results,
         }
-        return {_STATE: json.dumps(told, sort_keys=True).encode(), _MODEL: self.text.encode()}
+        return {_STATE: json.dumps(told, sort_keys=True).encode(), _MODEL: self.model}
 
 
 def read_state(files: dict[str, bytes], recipe: str) -> State | None:
@@ -48,7 +48,7 @@ def read_state(files: dict[str, bytes], recipe: str) -> State | None:
         told = json.loads(files[_STATE])
         if told["recipe"] != recipe:
             return None
-        return State(told["stage"], told["chunk"], files[_MODEL].decode(), told["results"])
+        return State(told["stage"], told["chunk"], files[_MODEL], told["results"])
     except (KeyError, ValueError, TypeError):
         return None
 
@@ -82,17 +82,17 @@ class Course:
         self,
         work: Work,
         stages: list[Stage],
-        boosting: Boosting,
+        trainer: Trainer,
         recipe: str,
         saving: "Saving",
         on_step: Callable[["Course"], None] = lambda _: None,
     ) -> None:
         """Start where the newest whole checkpoint of the same recipe is, or at the beginning."""
-        self.work, self.stages, self.boosting = work, stages, boosting
+        self.work, self.stages, self.trainer = work, stages, trainer
         self.state, self.saving = State(), saving
         self.saved: Saved | None = None
         self._recipe, self.on_step = recipe, on_step
-        self.pace = Pace(len(stages) * boosting.chunks)
+        self.pace = Pace(len(stages) * trainer.chunks)
         self._resume()
 
     @property
@@ -107,13 +107,13 @@ class Course:
     def run(self) -> None:
         """Run all stages that are left; raises StoppedError, FencedError, PermanentError."""
         while self.state.stage < len(self.stages):
-            stage, boosting = self.stages[self.state.stage], self.boosting
-            if self.state.chunk < boosting.chunks:
-                table = self.work.table(stage)
-                self.state.text = boosting.train_chunk(table, self.state.text, self.state.chunk)
+            stage, trainer = self.stages[self.state.stage], self.trainer
+            if self.state.chunk < trainer.chunks:
+                sheet = self.work.training(stage)
+                self.state.model = trainer.train_chunk(sheet, self.state.model, self.state.chunk)
                 self.state.chunk += 1
                 self._count()
-            if self.state.chunk == boosting.chunks:
+            if self.state.chunk == trainer.chunks:
                 self._end_stage(stage)
             self._save_if_due()
         _log.info(
@@ -124,20 +124,20 @@ class Course:
         )
 
     @property
-    def final_text(self) -> str:
-        """The model that is registered, once all stages are done."""
-        return self.state.text
+    def final_file(self) -> bytes:
+        """The file that is registered, once all stages are done."""
+        return self.trainer.export(self.state.model, self.work.dataset.feature_names)
 
     def _end_stage(self, stage: Stage) -> None:
-        scores = score_text(self.state.text, self.work.test_features(stage))
+        scores = self.trainer.score(self.state.model, self.work.test(stage))
         self.state.results[stage.name] = self.work.judge(stage, scores)
         is_last = self.state.stage == len(self.stages) - 1
         self.state.stage += 1
         if not is_last:
-            self.state.chunk, self.state.text = 0, ""
+            self.state.chunk, self.state.model = 0, b""
 
     def _count(self) -> None:
-        self.pace.step = self.state.stage * self.boosting.chunks + self.state.chunk
+        self.pace.step = self.state.stage * self.trainer.chunks + self.state.chunk
         self.saving.attempt.note_step(self.pace.step)
         self.on_step(self)
 

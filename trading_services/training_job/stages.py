@@ -13,7 +13,7 @@ from trading_services.model_training.metrics import (
     build_auc,
     build_evaluation,
 )
-from trading_services.model_training.trainer import Matrix, TrainingTable
+from trading_services.model_training.trainer import Matrix
 from trading_services.model_training.walk_forward import (
     Fold,
     FoldRules,
@@ -24,6 +24,7 @@ from trading_services.model_training.walk_forward import (
 )
 from trading_services.training_job.errors import PermanentError
 from trading_services.training_job.job_file import JobFile
+from trading_services.training_job.trainers import Indices, Sheet
 
 NAMES = {"sharpe": "oosSharpe", "auc": "oosAuc", "logloss": "oosLogloss", "hit_rate": "oosHitRate"}
 
@@ -60,14 +61,13 @@ class Work:
     horizon: int
     seed: int
 
-    def table(self, stage: Stage) -> TrainingTable:
+    def training(self, stage: Stage) -> Sheet:
         """Return what a stage is fitted to."""
-        rows = stage.fold.train
-        return TrainingTable(
-            self.dataset.feature_names,
-            self._features(stage.kind)[rows],
-            self._labels(stage.kind)[rows],
-        )
+        return self._sheet(stage, stage.fold.train)
+
+    def test(self, stage: Stage) -> Sheet:
+        """Return what a stage is judged on."""
+        return self._sheet(stage, stage.fold.test)
 
     def judge(self, stage: Stage, scores: Matrix) -> dict[str, float]:
         """Return the metrics of a stage's scores on the rows that it is judged on."""
@@ -89,9 +89,14 @@ class Work:
         ).as_dict()
         return {ours: found[theirs] for theirs, ours in NAMES.items()}
 
-    def test_features(self, stage: Stage) -> Matrix:
-        """Return the features of the rows that a stage is judged on."""
-        return self._features(stage.kind)[stage.fold.test]
+    def _sheet(self, stage: Stage, rows: Indices) -> Sheet:
+        return Sheet(
+            self.dataset.feature_names,
+            self._features(stage.kind),
+            self.dataset.symbols,
+            rows,
+            self._labels(stage.kind)[rows],
+        )
 
     def _features(self, kind: StageKind) -> Matrix:
         if kind is not StageKind.FUTURE_SHIFT:

@@ -17,9 +17,11 @@ from trading_services.feature_engineering.schema import FeatureConfig, feature_n
 from trading_services.feature_engineering.schema import feature_schema_hash as schema_hash_of
 from trading_services.model_training.dataset import Dataset
 from trading_services.model_training.metrics import TradingAssumptions
-from trading_services.model_training.model_files import delete_leftovers, write_model_file
+from trading_services.model_training.model_files import (
+    delete_leftovers,
+    write_model_content,
+)
 from trading_services.training_job.attempts import Attempt, claim_attempt, describe_attempts
-from trading_services.training_job.boosting import Boosting, read_boosting
 from trading_services.training_job.candidates import (
     Version,
     build_code_digest,
@@ -30,11 +32,11 @@ from trading_services.training_job.checkpoints import CheckpointStore
 from trading_services.training_job.comparison import compare, describe_metrics, find_champion
 from trading_services.training_job.course import Course, Saving, describe
 from trading_services.training_job.data import read_dataset
-from trading_services.training_job.errors import PermanentError
 from trading_services.training_job.job_file import JobFile
 from trading_services.training_job.leakage import CheckResult, judge_leakage
 from trading_services.training_job.progress import Progress
 from trading_services.training_job.stages import Stage, StageKind, Work, plan_stages
+from trading_services.training_job.trainers import Trainer, read_trainer
 
 _log = get_logger(__name__)
 
@@ -50,15 +52,13 @@ def train(
 
     Raises PermanentError, FencedError, StoppedError.
     """
-    if job.trainer != "LightGBM":
-        raise PermanentError("UnknownTrainer", f"trainer: there is no {job.trainer}; set LightGBM")
-    boosting = read_boosting(job.hyperparameters, job.seed)
+    trainer = read_trainer(job.trainer, job.hyperparameters, job.seed)
     dataset = read_dataset(database, job, _choose_features(job, features))
     stages, code = plan_stages(job, dataset), build_code_digest()
     _forget_former_runs(job)
     attempt = claim_attempt(job.checkpoints.folder)
     try:
-        course = _build_course(job, (dataset, stages, boosting, code), attempt, should_stop)
+        course = _build_course(job, (dataset, stages, trainer, code), attempt, should_stop)
         course_told = _watch(course, attempt, progress)
         course.run()
         course_told(course)
@@ -84,17 +84,17 @@ def _forget_former_runs(job: JobFile) -> None:
 
 def _build_course(
     job: JobFile,
-    parts: tuple[Dataset, list[Stage], Boosting, str],
+    parts: tuple[Dataset, list[Stage], Trainer, str],
     attempt: Attempt,
     should_stop: Callable[[], bool],
 ) -> Course:
-    dataset, stages, boosting, code = parts
+    dataset, stages, trainer, code = parts
     given = job.assumptions
     assumptions = TradingAssumptions(given.entry_strength, given.cost_bps, given.bars_per_year)
     work = Work(dataset, assumptions, job.horizon_bars, job.seed)
     store = CheckpointStore(job.checkpoints.folder, attempt, job.checkpoints.keep)
     saving = Saving(store, attempt, job.checkpoints.every_seconds, should_stop)
-    return Course(work, stages, boosting, _build_recipe(job, dataset, boosting, code), saving)
+    return Course(work, stages, trainer, _build_recipe(job, dataset, trainer, code), saving)
 
 
 def _watch(course: Course, attempt: Attempt, progress: Progress) -> Callable[[Course], None]:
@@ -126,17 +126,19 @@ def _register(
         find_champion(database, job, schema_hash), work, final, results[final.name]
     )
     delete_leftovers(job.models_folder)
-    path, digest = write_model_file(job.models_folder, course.final_text)
+    content = course.final_file
+    path, digest = write_model_content(job.models_folder, content, course.trainer.suffix)
     dataset = work.dataset
     bars = len(np.unique(dataset.samples.times))
     version = Version(
         model_id=f"{job.model.type}-{job.model.timeframe}-{bars}-{digest[:12]}",
         file=path,
         digest=digest,
-        size=len(course.final_text),
+        size=len(content),
         bars=bars,
         code_digest=code,
         schema_hash=schema_hash,
+        file_format=course.trainer.format,
     )
     folds = _describe_folds(course)
     means = _means(course)
@@ -168,7 +170,7 @@ def _describe_version(version: Version, dataset: Dataset) -> dict[str, Any]:
         "id": version.model_id,
         "digest": version.digest,
         "file": version.file.name,
-        "format": "lightgbm",
+        "format": version.file_format,
         "trainedUntil": f"{last:%Y-%m-%dT%H:%M:%SZ}",
         "dataDigest": dataset.digest,
         "codeDigest": version.code_digest,
@@ -208,12 +210,12 @@ def _choose_features(job: JobFile, features: FeatureConfig) -> tuple[str, ...]:
     return tuple(job.features) or feature_names(features)
 
 
-def _build_recipe(job: JobFile, dataset: Dataset, boosting: Boosting, code: str) -> str:
+def _build_recipe(job: JobFile, dataset: Dataset, trainer: Trainer, code: str) -> str:
     """Return the digest of all that decides the result: a checkpoint of another one is useless."""
     told = {
         "data": dataset.digest,
         "code": code,
-        "boosting": [boosting.rounds, boosting.seed, dict(boosting.parameters)],
+        "trainer": trainer.describe(),
         "validation": job.validation.model_dump(),
         "assumptions": job.assumptions.model_dump(),
         "horizon": job.horizon_bars,

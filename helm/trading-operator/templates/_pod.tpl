@@ -49,6 +49,10 @@
 - name: TRADING_OPERATOR_IMAGE_TRAINING
   value: {{ . | quote }}
 {{- end }}
+{{- with .sequenceImage }}
+- name: TRADING_OPERATOR_IMAGE_TRAINING_SEQUENCE
+  value: {{ . | quote }}
+{{- end }}
 {{- end }}
 {{- with .Values.extraEnv }}
 {{ toYaml . }}

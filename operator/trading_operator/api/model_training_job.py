@@ -67,8 +67,9 @@ class ModelTrainingJobSpec(Model):
     )
     trainer: TrainerName = Field(
         TrainerName.LIGHTGBM,
-        description="Built-in trainer: LightGBM (boosted trees). With `command` it is told to your "
-        "program. Default: LightGBM.",
+        description="Built-in trainer: LightGBM (boosted trees) or Sequence (a recurrent PyTorch "
+        "network, on a GPU where there is one). With `command` it is told to your program. "
+        "Default: LightGBM.",
     )
     image: Image | None = Field(
         None, description="Image of the training program. Default: the trainer's own."
@@ -100,8 +101,9 @@ class ModelTrainingJobSpec(Model):
     ] = Field(
         default_factory=dict,
         max_length=64,
-        description='Settings of the trainer as texts, e.g. num_leaves: "5". LightGBM has its '
-        "own parameters, and rounds, the number of trees.",
+        description='Settings of the trainer as texts, e.g. num_leaves: "5". LightGBM has its own '
+        "parameters and rounds; Sequence epochs, window, hidden, batch_size, learning_rate, "
+        "weight_decay.",
     )
     seed: int = Field(
         7,

@@ -43,6 +43,7 @@ class TrainerName(StrEnum):
     """A built-in trainer."""
 
     LIGHTGBM = "LightGBM"
+    SEQUENCE = "Sequence"
 
 
 class ModelLine(Model):

@@ -192,7 +192,7 @@ class ModelVersion(Model):
     id: Id = Field(description="Its id in the registry (model_registry.model_id).")
     digest: Digest = Field(description="SHA-256 of its file.")
     file: Word = Field(description="Name of its file on the models volume.")
-    format: Word = Field(description="Format of the file: lightgbm.")
+    format: Word = Field(description="Format of the file: lightgbm or onnx.")
     run: Count = Field(0, description="Number of the run that made it.")
     trained_until: Moment | None = Field(
         None,

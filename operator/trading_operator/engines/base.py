@@ -23,6 +23,7 @@ class OperandSettings:
     name_servers: NameServers = field(default_factory=NameServers)
     backup_image: str = ""  # of the program in backup and drill Jobs
     training_image: str = ""  # of the program in training Jobs
+    sequence_image: str = ""  # likewise, with PyTorch
 
 
 @dataclass(frozen=True)

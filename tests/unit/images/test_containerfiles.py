@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from images.catalogue import BY_NAME, DEBIAN, IMAGES, REPOSITORY, VERSION, Image, select_images
+from images.lock import ON_REQUEST
 
 NAMES = [image.name for image in IMAGES]
 REQUIREMENTS = REPOSITORY / "requirements"
@@ -81,8 +82,16 @@ def test_only_training_carries_training_packages_and_none_a_dead_or_shadowing_on
     assert {name for name, packages in shipped.items() if "lightgbm" in packages} == {
         "model-training"
     }
+    assert {name for name, packages in shipped.items() if "torch" in packages} == {ON_REQUEST}
     everything = set().union(*shipped.values())
-    assert not everything & {"asyncio", "alpaca-trade-api", "tensorflow-tensorrt", "torch"}
+    assert not everything & {"asyncio", "alpaca-trade-api", "tensorflow-tensorrt"}
+
+
+@pytest.mark.acceptance("A31")
+def test_who_does_not_ask_for_pytorch_does_not_build_it() -> None:
+    assert "model-training-torch" not in {image.name for image in select_images([])}
+    asked = [image.name for image in select_images(["model-training-torch"])]
+    assert asked == ["base", "model-training", "model-training-torch"]
 
 
 @pytest.mark.acceptance("A26", "A28")
@@ -106,7 +115,7 @@ def test_database_images_offer_the_usual_port_and_folder() -> None:
 
 def test_selection_brings_the_bases_first_and_refuses_strangers() -> None:
     assert [image.name for image in select_images(["timescaledb"])] == ["postgresql", "timescaledb"]
-    assert select_images([]) == list(IMAGES)
+    assert select_images([]) == [image for image in IMAGES if not image.on_request]
     with pytest.raises(ValueError, match="no image is called 'questdb': choose from"):
         select_images(["questdb"])
 

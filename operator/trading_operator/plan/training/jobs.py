@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from trading_operator.api.common import parse_duration
-from trading_operator.api.model_training_parts import Device
+from trading_operator.api.model_training_parts import Device, TrainerName
 from trading_operator.api.model_training_status import TrainingRun
 from trading_operator.api.sharing import Isolation
 from trading_operator.manifests.config_map import build_config_map
@@ -92,7 +92,9 @@ class LaunchWork:
 
 def image_of(case: TrainingCase) -> str:
     """Return the image of the training program: the spec's, or the trainer's own."""
-    return case.spec.image or case.operand.training_image
+    sequence = case.spec.trainer is TrainerName.SEQUENCE
+    own = case.operand.sequence_image if sequence else case.operand.training_image
+    return case.spec.image or own
 
 
 def plan_launch(work: LaunchWork) -> Iterator[Manifest]:
