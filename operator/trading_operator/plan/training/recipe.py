@@ -21,5 +21,9 @@ _DECISIVE = {
 
 
 def recipe_of(spec: ModelTrainingJobSpec) -> str:
-    """Return the digest of everything in the spec that decides the result."""
-    return digest_of(spec.model_dump(mode="json", by_alias=True, include=_DECISIVE))
+    """Return the digest of everything in the spec that decides the result.
+
+    Without defaults: a later version of the operator, which knows more fields, trains nothing anew.
+    """
+    told = spec.model_dump(mode="json", by_alias=True, include=_DECISIVE, exclude_defaults=True)
+    return digest_of(told)
