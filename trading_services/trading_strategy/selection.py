@@ -1,10 +1,9 @@
 """Which models the operator says to trade with: a file that changes under the running process."""
 
 from dataclasses import dataclass
-from datetime import datetime
 from pathlib import Path
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
 from pydantic.alias_generators import to_camel
 
 from trading_services.contract.logs import get_logger
@@ -23,7 +22,7 @@ class SelectedLine(BaseModel):
     timeframe: str = Field(min_length=1, max_length=16)
     id: str = Field(min_length=1, max_length=128)
     digest: str = Field(pattern="^[0-9a-f]{64}$")
-    since: datetime | None = None
+    since: AwareDatetime | None = None
     by: str = ""
     why: str = ""
 
