@@ -16,7 +16,7 @@ LINE = {
 }
 
 
-def _write(path: Path, *lines: dict[str, object]) -> None:
+def _write(path: Path, *lines: dict[str, str]) -> None:
     path.write_text(json.dumps({"models": list(lines)}))
 
 
