@@ -31,7 +31,7 @@ def back_up(space: Namespace, system: str) -> None:
     eventually(lambda: space.get("cronjobs", "kept-incremental") is None)
     for name in ("kept", "taken"):
         space.delete("backups", name)
-        eventually(partial(_is_missing, space, "backups", name))
+        eventually(partial(is_missing, space, "backups", name))
 
 
 def restore(space: Namespace) -> None:
@@ -49,10 +49,11 @@ def restore(space: Namespace) -> None:
     eventually(lambda: space.get("restores", "back")["status"]["phase"] == "Succeeded")
     for kind, name in (("restores", "back"), ("backups", "saved"), ("tradingsystems", "small")):
         space.delete(kind, name)
-        eventually(partial(_is_missing, space, kind, name))
+        eventually(partial(is_missing, space, kind, name))
 
 
-def _is_missing(space: Namespace, kind: str, name: str) -> bool:
+def is_missing(space: Namespace, kind: str, name: str) -> bool:
+    """Tell whether an object is gone."""
     return space.get(kind, name) is None
 
 

@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any
 
+from integration.backup_life import is_missing
 from integration.backups import pod_of
 from integration.kube_client import Namespace, eventually
 from integration.systems import build_datastore, build_service, build_system
@@ -157,8 +158,4 @@ def train(space: Namespace) -> None:
     eventually(lambda: space.names("jobs") == set())
     for kind, name in (("modeltrainingjobs", "daily"), ("tradingsystems", "desk")):
         space.delete(kind, name)
-        eventually(partial(_is_missing, space, kind, name))
-
-
-def _is_missing(space: Namespace, kind: str, name: str) -> bool:
-    return space.get(kind, name) is None
+        eventually(partial(is_missing, space, kind, name))

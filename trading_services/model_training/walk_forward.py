@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 
 import numpy as np
 import numpy.typing as npt
@@ -89,3 +89,8 @@ def _build_fold(
 def build_times(times: Sequence[datetime]) -> npt.NDArray[np.datetime64]:
     """Return UTC times as microsecond stamps without a zone, which numpy can compare."""
     return np.array([int(time.timestamp() * 1_000_000) for time in times], dtype="datetime64[us]")
+
+
+def to_moment(time: np.datetime64) -> datetime:
+    """Return a stamp of `build_times` as a moment in UTC."""
+    return datetime.fromtimestamp(int(time.astype("datetime64[us]").astype("int64")) / 1e6, UTC)

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +29,7 @@ from trading_services.model_training.training import (
     train_challenger,
     train_first,
 )
+from trading_services.model_training.walk_forward import to_moment
 
 
 @dataclass(frozen=True)
@@ -171,13 +171,12 @@ def read_model_text(model: RegisteredModel) -> str | None:
 def _build_data_facts(
     workshop: Workshop, due: Due, dataset: Dataset, candidate: Candidate
 ) -> dict[str, Any]:
-    last = datetime.fromtimestamp(int(dataset.last_bar.astype("int64")) / 1_000_000, UTC)
     return {
         "digest": dataset.digest,
         "bars": due.bars,
         "samples": len(dataset.returns),
         "train_samples": candidate.train_samples,
-        "usable_after": last.isoformat(),
+        "usable_after": to_moment(dataset.last_bar).isoformat(),
         "symbols": list(workshop.recipe.spec.symbols),
     }
 

@@ -12,6 +12,7 @@ import trading_services
 from trading_services.database.connection import Database
 from trading_services.model_training.dataset import Dataset
 from trading_services.model_training.registry import CANDIDATE
+from trading_services.model_training.walk_forward import to_moment
 from trading_services.training_job.errors import PermanentError
 from trading_services.training_job.job_file import JobFile
 
@@ -125,7 +126,6 @@ def _build_hyperparameters(job: JobFile) -> dict[str, Any]:
 def _build_metrics(
     job: JobFile, dataset: Dataset, version: Version, facts: Mapping[str, Any]
 ) -> dict[str, Any]:
-    last = datetime.fromtimestamp(int(dataset.last_bar.astype("int64")) / 1_000_000, UTC)
     return {
         "file_sha256": version.digest,
         "file_bytes": version.size,
@@ -136,7 +136,7 @@ def _build_metrics(
             "digest": dataset.digest,
             "bars": version.bars,
             "samples": len(dataset.returns),
-            "usable_after": last.isoformat(),
+            "usable_after": to_moment(dataset.last_bar).isoformat(),
             "symbols": list(job.dataset.symbols),
         },
         "image": job.image,

@@ -1,7 +1,6 @@
 """Champion and challenger on the same bars, which neither has seen."""
 
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +14,7 @@ from trading_services.model_training.registry import (
     read_active,
     read_model,
 )
+from trading_services.model_training.walk_forward import to_moment
 from trading_services.training_job.job_file import JobFile
 from trading_services.training_job.scoring import UnknownFormatError, score_file
 from trading_services.training_job.stages import Stage, Work
@@ -53,7 +53,7 @@ def compare(rival: Rival, work: Work, final: Stage, challenger: dict[str, float]
         return {"championId": "", "unavailable": rival.trouble}
     if rival.model is None:
         return None
-    first = _moment(final.fold.test_start)
+    first = to_moment(final.fold.test_start)
     if rival.model.usable_after >= first:
         return {
             "championId": rival.model.model_id,
@@ -106,7 +106,3 @@ def _load(job: JobFile, row: RegisteredModel, digest: str, schema_hash: str) -> 
             "promote a version of today's feature_config.json by its values first"
         )
     return Rival(row, content)
-
-
-def _moment(time: np.datetime64) -> datetime:
-    return datetime.fromtimestamp(int(time.astype("datetime64[us]").astype("int64")) / 1e6, UTC)

@@ -5,7 +5,6 @@ import json
 import shutil
 from collections.abc import Callable
 from dataclasses import asdict
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +20,7 @@ from trading_services.model_training.model_files import (
     delete_leftovers,
     write_model_content,
 )
+from trading_services.model_training.walk_forward import to_moment
 from trading_services.training_job.attempts import Attempt, claim_attempt, describe_attempts
 from trading_services.training_job.candidates import (
     Version,
@@ -165,13 +165,12 @@ def _register(
 
 
 def _describe_version(version: Version, dataset: Dataset) -> dict[str, Any]:
-    last = datetime.fromtimestamp(int(dataset.last_bar.astype("int64")) / 1_000_000, UTC)
     return {
         "id": version.model_id,
         "digest": version.digest,
         "file": version.file.name,
         "format": version.file_format,
-        "trainedUntil": f"{last:%Y-%m-%dT%H:%M:%SZ}",
+        "trainedUntil": f"{to_moment(dataset.last_bar):%Y-%m-%dT%H:%M:%SZ}",
         "dataDigest": dataset.digest,
         "codeDigest": version.code_digest,
         "featureSchemaHash": version.schema_hash,

@@ -8,16 +8,16 @@ from trading_operator.plan.backup.case import JobFacts
 from trading_operator.plan.stored_revision import mounted_config_maps
 from trading_operator.plan.types import JobPodFacts, PodFacts
 
-_OUTCOMES = {"Complete": "Succeeded", "Failed": "Failed"}
+OUTCOMES = {"Complete": "Succeeded", "Failed": "Failed"}
 
 
 def read_job_facts(job: Mapping[str, Any], pods: Iterable[PodFacts]) -> JobFacts:
     """Build the facts of a Job; `pods` are all pods of its owner."""
     metadata, status = job["metadata"], job.get("status") or {}
     labels = metadata.get("labels") or {}
-    ended = _end(status)
+    ended = find_end(status)
     own = sorted(
-        (each for each in pods if isinstance(each, JobPodFacts) and _is_of(each, metadata)),
+        (each for each in pods if isinstance(each, JobPodFacts) and is_pod_of(each, metadata)),
         key=lambda each: each.created_at,
     )
     return JobFacts(
@@ -27,7 +27,7 @@ def read_job_facts(job: Mapping[str, Any], pods: Iterable[PodFacts]) -> JobFacts
         created_at=metadata.get("creationTimestamp", ""),
         started_at=status.get("startTime") or "",
         ended_at=status.get("completionTime") or ended.get("lastTransitionTime") or "",
-        outcome=_OUTCOMES.get(ended.get("type", ""), "Running"),
+        outcome=OUTCOMES.get(ended.get("type", ""), "Running"),
         reason=ended.get("reason") or "",
         message=ended.get("message") or "",
         words=next((each.said for each in reversed(own) if each.said), ""),
@@ -37,13 +37,15 @@ def read_job_facts(job: Mapping[str, Any], pods: Iterable[PodFacts]) -> JobFacts
     )
 
 
-def _is_of(pod: JobPodFacts, metadata: Mapping[str, Any]) -> bool:
+def is_pod_of(pod: JobPodFacts, metadata: Mapping[str, Any]) -> bool:
+    """Tell whether a Job has made a pod."""
     return pod.job_uid == str(metadata["uid"])
 
 
-def _end(status: Mapping[str, Any]) -> Mapping[str, Any]:
+def find_end(status: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return the condition with which a Job ended, empty while it has not."""
     conditions = status.get("conditions") or ()
-    over = (each for each in conditions if each["type"] in _OUTCOMES and each["status"] == "True")
+    over = (each for each in conditions if each["type"] in OUTCOMES and each["status"] == "True")
     return next(over, {})
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from trading_operator.kube.job_facts import OUTCOMES, find_end, is_pod_of
 from trading_operator.manifests.metadata import (
     CHAMPION_ANNOTATION,
     DEVICE_LABEL,
@@ -14,7 +15,6 @@ from trading_operator.manifests.metadata import (
 from trading_operator.plan.training.case import TrainingJobFacts
 from trading_operator.plan.types import JobPodFacts, PodFacts
 
-_OUTCOMES = {"Complete": "Succeeded", "Failed": "Failed"}
 _OVER = frozenset({"Succeeded", "Failed"})
 
 
@@ -23,10 +23,10 @@ def read_training_job(job: Mapping[str, Any], pods: Iterable[PodFacts]) -> Train
     metadata, status = job["metadata"], job.get("status") or {}
     labels, notes = metadata.get("labels") or {}, metadata.get("annotations") or {}
     own = sorted(
-        (each for each in pods if isinstance(each, JobPodFacts) and _is_of(each, metadata)),
+        (each for each in pods if isinstance(each, JobPodFacts) and is_pod_of(each, metadata)),
         key=lambda each: (each.created_at, each.name),
     )
-    ended, newest = _end(status), own[-1] if own else None
+    ended, newest = find_end(status), own[-1] if own else None
     return TrainingJobFacts(
         name=metadata["name"],
         uid=str(metadata["uid"]),
@@ -38,7 +38,7 @@ def read_training_job(job: Mapping[str, Any], pods: Iterable[PodFacts]) -> Train
         scheduled_for=notes.get(SCHEDULED_ANNOTATION, ""),
         created_at=metadata.get("creationTimestamp", ""),
         ended_at=status.get("completionTime") or ended.get("lastTransitionTime") or "",
-        outcome=_OUTCOMES.get(ended.get("type", ""), "Running"),
+        outcome=OUTCOMES.get(ended.get("type", ""), "Running"),
         reason=ended.get("reason") or "",
         message=ended.get("message") or "",
         words=next((each.said for each in reversed(own) if each.said), ""),
@@ -61,16 +61,6 @@ def has_lingering_pods(jobs: Iterable[Mapping[str, Any]], pods: Iterable[PodFact
         isinstance(pod, JobPodFacts) and pod.job_uid not in known and pod.phase not in _OVER
         for pod in pods
     )
-
-
-def _is_of(pod: JobPodFacts, metadata: Mapping[str, Any]) -> bool:
-    return pod.job_uid == str(metadata["uid"])
-
-
-def _end(status: Mapping[str, Any]) -> Mapping[str, Any]:
-    conditions = status.get("conditions") or ()
-    over = (each for each in conditions if each["type"] in _OUTCOMES and each["status"] == "True")
-    return next(over, {})
 
 
 def _number(text: str | None) -> int:
