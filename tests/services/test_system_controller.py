@@ -51,8 +51,13 @@ def test_the_three_come_up_in_order_and_the_status_shows_them(
     start_service("data-acquisition", REPLAY_SPEED="0", **FAST).wait_state("Complete")
     start_service("feature-engineering", POD_NAME="fe-0", **FAST).wait_ready()
 
+    # Each says how it is with its next beat.
     status = controller.wait_for(
-        "/status", lambda answer: _is_alive(answer.json(), "feature-engineering")
+        "/status",
+        lambda answer: (
+            _is_alive(answer.json(), "feature-engineering")
+            and _state(answer.json(), "data-acquisition") == "Complete"
+        ),
     )
 
     components = {one["component"]: one for one in status["components"]}
@@ -77,6 +82,12 @@ def test_the_three_come_up_in_order_and_the_status_shows_them(
     assert controller.read_metric("trading_pipeline_lag_seconds", lag) == 0
     controlled = {"controlled": "data-acquisition"}
     assert controller.read_metric("trading_component_alive", controlled) == 1
+
+
+def _state(status: dict[str, Any], component: str) -> str:
+    """Return what the first instance of a component says of itself."""
+    found = (one["instances"] for one in status["components"] if one["component"] == component)
+    return str(next((each[0]["state"] for each in found if each), ""))
 
 
 def _is_alive(status: dict[str, list[dict[str, object]]], component: str) -> bool:
