@@ -84,10 +84,13 @@ def test_the_three_come_up_in_order_and_the_status_shows_them(
     assert controller.read_metric("trading_component_alive", controlled) == 1
 
 
-def _state(status: dict[str, Any], component: str) -> str:
+def _state(status: dict[str, list[dict[str, object]]], component: str) -> str:
     """Return what the first instance of a component says of itself."""
-    found = (one["instances"] for one in status["components"] if one["component"] == component)
-    return str(next((each[0]["state"] for each in found if each), ""))
+    for one in status["components"]:
+        instances = one["instances"]
+        if one["component"] == component and isinstance(instances, list) and instances:
+            return str(instances[0]["state"])
+    return ""
 
 
 def _is_alive(status: dict[str, list[dict[str, object]]], component: str) -> bool:
