@@ -149,7 +149,8 @@ def build_gpu_node(name: str, resource: str, count: int = 1) -> Manifest:
 def train(space: Namespace) -> None:
     """Let a ModelTrainingJob live: its Job is deleted by somebody, then paused, then it goes."""
     start_system(space)
-    space.create("modeltrainingjobs", build_training())
+    # Whatever image the operator was told: this one's pods run until somebody ends them.
+    space.create("modeltrainingjobs", build_training(image=RUNS_ON))
     eventually(lambda: pod_of(space, "daily-1-1"))
     eventually(lambda: phase(space) == "Training")
     space.delete("jobs", "daily-1-1")
