@@ -132,9 +132,10 @@ def _take_end(run: TrainingRun, launch: Launch, job: TrainingJobFacts, now: date
     ended = read_moment(job.ended_at)
     answer = read_training_answer(job.words)
     well = job.outcome == "Succeeded"
-    if well and answer is None and ended is not None and now - ended < _UNHEARD:
-        return Standing(run, job, look_again=_LOOK_AGAIN)
     good = well and answer is not None and answer.went_well
+    # What is known may be the word of a pod before the one that ended well.
+    if well and not good and ended is not None and now - ended < _UNHEARD:
+        return Standing(run, job, look_again=_LOOK_AGAIN)
     outcome = LaunchOutcome.SUCCEEDED if good else LaunchOutcome.FAILED
     run = _close(run, launch, job, outcome, "", now)
     if good:
