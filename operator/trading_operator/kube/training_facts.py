@@ -1,6 +1,7 @@
 """Job as the API server sends it, and what its pods do -> what a training's plan needs."""
 
 from collections.abc import Iterable, Mapping
+from itertools import pairwise
 from typing import Any
 
 from trading_operator.kube.job_facts import OUTCOMES, find_end, is_pod_of
@@ -12,6 +13,7 @@ from trading_operator.manifests.metadata import (
     RUN,
     SCHEDULED_ANNOTATION,
 )
+from trading_operator.plan.moments import read_moment
 from trading_operator.plan.training.case import TrainingJobFacts
 from trading_operator.plan.types import JobPodFacts, PodFacts
 
@@ -47,6 +49,7 @@ def read_training_job(job: Mapping[str, Any], pods: Iterable[PodFacts]) -> Train
         pods=len(own),
         began_at=min((each.program_began for each in own if each.program_began), default=""),
         stopped_at=_stopped(own),
+        idle_seconds=_count_idle(own),
         address=newest.address if newest is not None else "",
         scheduled=newest is not None and newest.scheduled,
         waits_reason=newest.reason if newest is not None and newest.phase == "Pending" else "",
@@ -73,3 +76,14 @@ def _stopped(pods: list[JobPodFacts]) -> str:
     if any(not each.program_ended for each in began):
         return ""
     return max((each.program_ended for each in began), default="")
+
+
+def _count_idle(pods: list[JobPodFacts]) -> int:
+    """Return the seconds between the programs: a node or a device may have been waited for."""
+    spans = sorted((each.program_began, each.program_ended) for each in pods if each.program_began)
+    idle = 0.0
+    for (_, ended), (began, _) in pairwise(spans):
+        last, first = read_moment(ended), read_moment(began)
+        if last is not None and first is not None:
+            idle += max((first - last).total_seconds(), 0.0)
+    return round(idle)

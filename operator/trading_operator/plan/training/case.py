@@ -35,6 +35,7 @@ class TrainingJobFacts:
     pods: int = 0  # that there are, whatever they do
     began_at: str = ""  # when a program of it ran first
     stopped_at: str = ""  # when the last one ended; "" while one runs
+    idle_seconds: int = 0  # between its programs, when one failed and the next had not begun
     address: str = ""  # of the pod that runs
     scheduled: bool = False  # a node was found for the newest pod
     waits_reason: str = ""  # why the newest pod does not run
@@ -79,3 +80,11 @@ class TrainingCase:
     selected: SelectedModel | None = None
     report: ModelReport | None = None  # None: the service did not say
     lingering: bool = False  # pods of Jobs that are gone still run
+
+
+def traded_now(case: TrainingCase) -> SelectedModel | None:
+    """Return the version that is traded; a status that was lost goes on with what services read."""
+    champion = case.before.champion
+    if champion is None and not case.before.promotion_history:
+        return case.selected
+    return champion

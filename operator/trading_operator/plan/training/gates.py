@@ -6,14 +6,20 @@ from decimal import Decimal, InvalidOperation
 from trading_operator.api.model_training_job import ModelTrainingJobSpec
 from trading_operator.api.model_training_parts import Gate
 from trading_operator.api.model_training_status import GateResult
-from trading_operator.plan.training.answers import TrainingAnswer
+from trading_operator.plan.training.answers import Comparison, TrainingAnswer
 
 _NAME_LENGTH = 128
 
 
-def judge(spec: ModelTrainingJobSpec, answer: TrainingAnswer) -> tuple[GateResult, ...]:
-    """Return what came of every gate; a value that is missing, or no number, fails its gate."""
-    found = (*_judge_gates(spec, answer), *_judge_leakage(spec, answer))
+def judge(
+    spec: ModelTrainingJobSpec, answer: TrainingAnswer, champion: str = ""
+) -> tuple[GateResult, ...]:
+    """Return what came of every gate; a value that is missing, or no number, fails its gate.
+
+    `champion` is the version that is traded now, "" without one: a program is not believed that
+    there is none, nor when it compared with another one.
+    """
+    found = (*_judge_gates(spec, answer, champion), *_judge_leakage(spec, answer))
     return tuple({each.name: each for each in found}.values())
 
 
@@ -31,10 +37,12 @@ def first_metric(spec: ModelTrainingJobSpec) -> str:
     return spec.gates[0].metric if spec.gates else "oosSharpe"
 
 
-def _judge_gates(spec: ModelTrainingJobSpec, answer: TrainingAnswer) -> Iterator[GateResult]:
+def _judge_gates(
+    spec: ModelTrainingJobSpec, answer: TrainingAnswer, champion: str
+) -> Iterator[GateResult]:
     for gate in spec.gates:
         absolute = gate.value is not None
-        yield _judge_absolute(gate, answer) if absolute else _judge_relative(gate, answer)
+        yield _judge_absolute(gate, answer) if absolute else _judge_relative(gate, answer, champion)
 
 
 def _judge_absolute(gate: Gate, answer: TrainingAnswer) -> GateResult:
@@ -43,11 +51,14 @@ def _judge_absolute(gate: Gate, answer: TrainingAnswer) -> GateResult:
     return _compare(gate, name, answer.metrics.get(gate.metric), bound)
 
 
-def _judge_relative(gate: Gate, answer: TrainingAnswer) -> GateResult:
+def _judge_relative(gate: Gate, answer: TrainingAnswer, traded: str) -> GateResult:
     margin = Decimal(gate.margin)
     plus = "" if margin == 0 else f" {'+' if margin > 0 else '-'} {abs(margin):f}"
     name = f"{gate.metric} {gate.op} champion{plus}"
     comparison = answer.comparison
+    other = _find_other(comparison, traded)
+    if other:
+        return _result(name, False, None, None, other)
     if comparison is None:
         value = answer.metrics.get(gate.metric)
         return _result(name, True, value, None, "there is no champion to be compared with")
@@ -59,6 +70,17 @@ def _judge_relative(gate: Gate, answer: TrainingAnswer) -> GateResult:
         message = f"the champion's {gate.metric} is {lacking}: nothing to compare with"
         return _result(name, False, comparison.challenger.get(gate.metric), lacking, message)
     return _compare(gate, name, comparison.challenger.get(gate.metric), champion + margin)
+
+
+def _find_other(comparison: Comparison | None, traded: str) -> str:
+    """Return why a comparison is not one with the version that is traded now, should it be none."""
+    if not traded or (comparison is not None and comparison.champion_id == traded):
+        return ""
+    if comparison is not None and comparison.unavailable:
+        return ""  # which says why there is none
+    compared = "nothing" if comparison is None else comparison.champion_id or "no version it names"
+    mend = "train again (tradingoperator.io/retry)"
+    return f"{traded} is traded now, and it was compared with {compared}; {mend}"
 
 
 def _compare(gate: Gate, name: str, told: str | None, bound: Decimal) -> GateResult:

@@ -7,7 +7,7 @@ import orjson
 from trading_operator.api.common import parse_duration
 from trading_operator.api.model_training_parts import Device
 from trading_operator.api.model_training_status import SelectedModel
-from trading_operator.plan.training.case import TrainingCase
+from trading_operator.plan.training.case import TrainingCase, traded_now
 from trading_operator.plan.training.surroundings import Surroundings
 
 JOB_FOLDER = "/etc/trading-training"
@@ -38,7 +38,7 @@ def build_job_file(
         "validation": spec.validation.model_dump(mode="json", by_alias=True),
         "assumptions": spec.assumptions.model_dump(mode="json", by_alias=True),
         "leakageChecks": [each.value for each in spec.leakage_checks],
-        "champion": _describe_champion(case.before.champion),
+        "champion": _describe_champion(traded_now(case)),
         "modelsFolder": MODELS_FOLDER,
         "checkpoints": {
             "folder": f"{MODELS_FOLDER}/.checkpoints/{case.owner.uid}/{run}",
@@ -78,6 +78,6 @@ def _describe_champion(champion: SelectedModel | None) -> dict[str, Any] | None:
 def _in_use(case: TrainingCase) -> list[str]:
     """Return the versions whose files must stay: that are traded, or may be gone back to."""
     before = case.before
-    selected = [each.id for each in (before.champion, *before.previous) if each is not None]
+    selected = [each.id for each in (traded_now(case), *before.previous) if each is not None]
     promoting = [] if before.promotion is None else [before.promotion.version]
     return sorted({*selected, *promoting})

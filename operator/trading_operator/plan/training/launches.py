@@ -68,7 +68,7 @@ def ran_for(job: TrainingJobFacts, now: datetime) -> timedelta:
     if began is None:
         return timedelta()
     ended = read_moment(job.stopped_at) or now
-    return max(ended - began, timedelta())
+    return max(ended - began - timedelta(seconds=job.idle_seconds), timedelta())
 
 
 def find_stop(

@@ -18,7 +18,7 @@ from trading_operator.plan.prune import is_controlled
 from trading_operator.plan.rollout.clock import soonest
 from trading_operator.plan.rollout.commands import RETRY
 from trading_operator.plan.sealing import seal
-from trading_operator.plan.training.case import TrainingCase
+from trading_operator.plan.training.case import TrainingCase, traded_now
 from trading_operator.plan.training.gates import first_metric, judge
 from trading_operator.plan.training.history import forget_withdrawn, fresh_command
 from trading_operator.plan.training.jobs import (
@@ -142,7 +142,8 @@ def _take_version(
     if answer is None or answer.version is None or run is None:
         return case.before.version, None
     version = build_version(answer, answer.version, run, image_of(case))
-    return version, judge(case.spec, answer)
+    traded = traded_now(case)
+    return version, judge(case.spec, answer, "" if traded is None else traded.id)
 
 
 def _metric_of(case: TrainingCase, version: ModelVersion | None) -> str | None:
@@ -170,7 +171,8 @@ def _begin(
     due = _find_due(case, standing.run, timetable, retry)
     if due is None:
         return standing, [], ""
-    champion = "" if case.before.champion is None else case.before.champion.id
+    traded = traded_now(case)
+    champion = "" if traded is None else traded.id
     number = next_number(case, standing.run)
     run = open_run(number, recipe_of(case.spec), due, champion)
     return Standing(run), _launch(case, run), retry

@@ -24,7 +24,7 @@ from trading_operator.api.model_training_status import (
 )
 from trading_operator.plan.gating import format_time
 from trading_operator.plan.rollout.commands import APPROVE, ROLLBACK_TO
-from trading_operator.plan.training.case import TrainingCase
+from trading_operator.plan.training.case import TrainingCase, traded_now
 from trading_operator.plan.training.history import add_entry, fresh_command
 from trading_operator.plan.training.observation import (
     Finding,
@@ -96,13 +96,10 @@ def plan_promotion(
 def _take_over(case: TrainingCase) -> PromotionPlan:
     """Return what the status says; a status that was lost goes on with what is traded."""
     before = case.before
-    champion = before.champion
-    if champion is None and not before.promotion_history:
-        champion = case.selected
     return PromotionPlan(
         gates=tuple(before.gates),
         state=before.promotion,
-        champion=champion,
+        champion=traded_now(case),
         previous=tuple(before.previous),
         blocked=tuple(before.blocked),
         history=tuple(before.promotion_history),

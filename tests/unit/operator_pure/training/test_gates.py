@@ -10,8 +10,8 @@ from unit.operator_pure.training.worlds import make_answer, make_training
 RELATIVE = {"metric": "oosSharpe", "op": ">=", "relativeTo": "Champion"}
 
 
-def _judge(gate: dict[str, Any], **answer: Any) -> tuple[bool, str]:
-    found = judge(make_training(gates=[gate], leakageChecks=[]), make_answer(**answer))
+def _judge(gate: dict[str, Any], champion: str = "", **answer: Any) -> tuple[bool, str]:
+    found = judge(make_training(gates=[gate], leakageChecks=[]), make_answer(**answer), champion)
     (result,) = found
     return result.passed, result.message or ""
 
@@ -57,6 +57,22 @@ def test_without_a_champion_it_passes_and_with_one_that_cannot_be_compared_it_do
         assert not _judge(RELATIVE, comparison=told)[0]
     missing = {"champion": {"oosSharpe": "0.1"}, "challenger": {}}
     assert not _judge(RELATIVE, comparison=missing)[0]
+
+
+def test_a_program_is_not_believed_that_nothing_is_traded_nor_a_comparison_with_another() -> None:
+    better = {"champion": {"oosSharpe": "0.1"}, "challenger": {"oosSharpe": "9"}}
+    assert _judge(RELATIVE, "v0", comparison={**better, "championId": "v0"})[0]
+    for told, words in (
+        (None, "compared with nothing"),
+        (better, "compared with no version it names"),
+        ({**better, "championId": "v-1"}, "compared with v-1"),
+    ):
+        passed, message = _judge(RELATIVE, "v0", comparison=told)
+        assert not passed
+        assert message.startswith("v0 is traded now")
+        assert words in message
+    seen = {"unavailable": "the champion has seen the holdout; train to a later dataset.to"}
+    assert _judge(RELATIVE, "v0", comparison=seen) == (False, seen["unavailable"])
 
 
 def test_a_leakage_check_that_was_not_made_fails() -> None:

@@ -1,5 +1,6 @@
 """Runs: when one begins, what stops it, and that no lost write makes two."""
 
+import json
 from datetime import timedelta
 
 import pytest
@@ -8,7 +9,7 @@ from trading_operator.api.errors import InvalidSpecError
 from trading_operator.api.model_training_parts import Device
 from trading_operator.api.model_training_status import TrainingPhase
 from trading_operator.plan.types import Capacity, Quota
-from unit.operator_pure.training.worlds import World, make_answer, make_training
+from unit.operator_pure.training.worlds import World, make_answer, make_selected, make_training
 
 DEVICES = [
     {"name": "gpu", "resource": "nvidia.com/gpu", "waitFor": "10m"},
@@ -154,6 +155,49 @@ def test_an_answer_that_is_on_its_way_is_waited_for_and_none_is_a_failure() -> N
     assert world.parsed.run.outcome == "Running"
     world.step(seconds=40)
     assert world.parsed.run.reason == "NoAnswerOfThePod"
+
+
+def test_the_words_of_a_pod_that_failed_before_are_not_those_of_the_one_that_ended_well() -> None:
+    world = World()
+    world.step()
+    world.run_program()
+    world.step()
+    world.end(make_answer(outcome="Failed", reason="Crashed", version=None))
+    world.step()
+    assert world.phase() is not TrainingPhase.FAILED
+    world.end(make_answer())
+    world.step()
+    assert world.phase() is TrainingPhase.SUCCEEDED
+
+
+def test_the_wait_between_two_programs_of_a_job_is_no_time_that_it_ran() -> None:
+    world = World(make_training(deadline="1m"))
+    world.step()
+    world.run_program()
+    world.step(seconds=20)
+    world.change(idle_seconds=3600)
+    world.step(seconds=3600 + 30)
+    assert world.phase() is TrainingPhase.TRAINING
+    world.step(seconds=11)
+    assert world.phase() is TrainingPhase.FAILED
+
+
+def test_a_job_whose_status_was_lost_compares_with_what_is_traded() -> None:
+    world = World(
+        make_training(gates=[{"metric": "oosSharpe", "op": ">=", "relativeTo": "Champion"}])
+    )
+    world.more["selected"] = make_selected("v0")
+    planned = world.step()
+    (file,) = (each for each in planned.plan.objects if each["kind"] == "ConfigMap")
+    assert json.loads(file["data"]["job.json"])["champion"]["id"] == "v0"
+    world.run_program()
+    world.step()
+    world.end(make_answer())  # it says that there is no champion
+    world.step()
+    assert world.parsed.promotion is not None
+    assert world.parsed.promotion.phase == "Refused"
+    assert world.parsed.champion is not None
+    assert world.parsed.champion.id == "v0"
 
 
 def test_nothing_begins_while_something_of_an_earlier_job_may_still_write() -> None:
