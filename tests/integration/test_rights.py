@@ -25,6 +25,7 @@ from integration.full_system import (
 from integration.kube_client import Namespace, eventually
 from integration.operator_process import Operators, grant_rights, render_rights, write_kubeconfig
 from integration.systems import build_service, build_system
+from integration.trainings import OPERATOR as TRAINER
 from integration.trainings import train
 
 Manifest = dict[str, Any]
@@ -46,7 +47,7 @@ LIFE = "life"
 def test_over_a_whole_life_the_rights_used_are_the_rights_granted(
     namespace: Namespace, operators: Operators, control_plane: ClusterHandle, tmp_path: Path
 ) -> None:
-    replica = operators.start_leading(**OPERATOR)
+    replica = operators.start_leading(**OPERATOR, **TRAINER)
     _come_up(namespace)
     children = list(_children(namespace))
     back_up(namespace, LIFE)
