@@ -149,8 +149,7 @@ def build_gpu_node(name: str, resource: str, count: int = 1) -> Manifest:
 def train(space: Namespace) -> None:
     """Let a ModelTrainingJob live: its Job is deleted by somebody, then paused, then it goes."""
     start_system(space)
-    # Whatever image the operator was told: this one's pods run until somebody ends them.
-    space.create("modeltrainingjobs", build_training(image=RUNS_ON))
+    space.create("modeltrainingjobs", build_training())
     eventually(lambda: pod_of(space, "daily-1-1"))
     eventually(lambda: phase(space) == "Training")
     space.delete("jobs", "daily-1-1")
