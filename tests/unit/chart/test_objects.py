@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 import yaml
 
+from trading_operator.manifests.metadata import Owner, build_selector
 from unit.chart.rendering import CHART, Chart, Manifest, of_kind, only
 
 CRDS = Path(__file__).parents[3] / "crds"
@@ -113,13 +114,29 @@ def test_the_network_policy_leaves_name_resolution_the_api_server_and_scraping(
     (source,) = ingress["from"]
     (expression,) = source["namespaceSelector"]["matchExpressions"]
     assert expression["values"] == ["monitoring"]
-    resolution, jobs, server = spec["egress"]
+    resolution, jobs, services, server = spec["egress"]
     assert {port["port"] for port in resolution["ports"]} == {53}
     (pods,) = jobs["to"]
     assert pods["podSelector"]["matchLabels"] == {"tradingoperator.io/role": "job"}
     assert [port["port"] for port in jobs["ports"]] == [8090]
+    assert services["ports"] == [{"protocol": "TCP"}]
     assert server["to"] == [{"ipBlock": {"cidr": "10.96.0.1/32"}}]
     assert [port["port"] for port in server["ports"]] == [443, 6443]
+
+
+def test_the_network_policy_lets_the_operator_ask_every_service_for_its_models(
+    chart: Chart,
+) -> None:
+    spec = only(chart.render({"networkPolicy": {"enabled": True}}), "NetworkPolicy")["spec"]
+    peers = [peer for rule in spec["egress"] for peer in rule.get("to", ())]
+    (services,) = (each for each in peers if "matchExpressions" in each.get("podSelector", {}))
+    assert services["namespaceSelector"] == {}, "systems are in every namespace"
+    labels = build_selector(Owner("v1", "TradingSystem", "desk", "ns", "uid", 1), "strategy")
+    selector = services["podSelector"]
+    assert selector["matchLabels"].items() <= labels.items()
+    (exists,) = selector["matchExpressions"]
+    assert exists["operator"] == "Exists"
+    assert exists["key"] in labels
 
 
 def test_no_object_relies_on_the_namespace_of_the_person_who_applies_it(chart: Chart) -> None:
