@@ -183,9 +183,17 @@ class Metrics:
         gauges = {
             "last_success_timestamp_seconds": "When the newest run ended that trained a version",
             "model_promoted_timestamp_seconds": "Since when the version is traded that is traded",
+            "model_expires_timestamp_seconds": "When that version is older than expireAfter",
             "model_rollbacks": "Versions that went back, of the entries that the status remembers",
+            "model_last_rollback_timestamp_seconds": "When the newest of them went back",
             "missed_runs": "Scheduled runs that never began",
+            "running": "1 while a run is under way or waited for, else 0",
         }
+        self.training_waiting = self._read_gauge(
+            "training_waiting",
+            "1 while the pod of a run does not run, with the reason why; " + told,
+            *("namespace", "name", "reason"),
+        )
         self.training_numbers = {
             name: self._read_gauge(f"training_{name}", f"{meaning}; {told}", "namespace", "name")
             for name, meaning in gauges.items()

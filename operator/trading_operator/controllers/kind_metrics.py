@@ -45,3 +45,14 @@ def read_numbers(
         value = None if known is None else number(known.facts)
         if value is not None:
             yield (key.namespace, key.name), float(value)
+
+
+def read_waits(
+    registry: Registry[F], reason: Callable[[F], str]
+) -> Iterator[tuple[tuple[str, ...], float]]:
+    """Yield (namespace, name, reason) of each resource that waits for something."""
+    for key in islice(sorted(registry), LIMIT):
+        known = registry.look_at(key)
+        why = "" if known is None else reason(known.facts)
+        if why:
+            yield (key.namespace, key.name, why), 1.0

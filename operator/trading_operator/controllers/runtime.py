@@ -19,6 +19,7 @@ from trading_operator.controllers.kind_metrics import (
     TRAINING_TYPES,
     read_kind_conditions,
     read_numbers,
+    read_waits,
 )
 from trading_operator.controllers.neighbours import Neighbours
 from trading_operator.controllers.restores import build_restores
@@ -243,11 +244,17 @@ class Runtime:
         self.metrics.training_condition.read_from(
             lambda: read_kind_conditions(registry, TRAINING_TYPES) if leads() else ()
         )
+        self.metrics.training_waiting.read_from(
+            lambda: read_waits(registry, lambda facts: facts.waits_for) if leads() else ()
+        )
         numbers: dict[str, Callable[[TrainingFacts], float | None]] = {
             "last_success_timestamp_seconds": lambda facts: facts.last_success,
             "model_promoted_timestamp_seconds": lambda facts: facts.promoted_at,
+            "model_expires_timestamp_seconds": lambda facts: facts.expires_at,
             "model_rollbacks": lambda facts: facts.rolled_back,
+            "model_last_rollback_timestamp_seconds": lambda facts: facts.last_rollback,
             "missed_runs": lambda facts: facts.missed_runs,
+            "running": lambda facts: facts.is_running,
         }
         for name, number in numbers.items():
             read = functools.partial(read_numbers, registry, number)

@@ -3,7 +3,14 @@
 import functools
 from typing import NamedTuple
 
-from trading_operator.api.model_training_status import HistoryEvent, RunOutcome
+from trading_operator.api import reasons
+from trading_operator.api.common import parse_duration
+from trading_operator.api.model_training_status import (
+    HistoryEvent,
+    RunOutcome,
+    SelectedModel,
+    TrainingPhase,
+)
 from trading_operator.controllers.backups import known_status
 from trading_operator.controllers.kind import Kind
 from trading_operator.controllers.neighbours import Neighbours
@@ -27,8 +34,12 @@ class TrainingFacts(NamedTuple):
     selection: Selection | None  # None: it selects nothing
     last_success: float | None
     promoted_at: float | None
+    expires_at: float | None  # None: the spec says no age, or nothing is traded
     rolled_back: int  # of the entries that the status remembers
+    last_rollback: float | None
     missed_runs: int
+    is_running: bool  # whether a run is under way, or waited for
+    waits_for: str  # reason why its pod does not run, "" while none is waited for
 
 
 Trainings = Registry[TrainingFacts]
@@ -38,16 +49,22 @@ def read_facts(body: Body) -> TrainingFacts:
     """Return what is asked for often of a ModelTrainingJob."""
     status, spec = parse_training_status(body), body.get("spec") or {}
     run, champion = status.run, status.champion
-    well = run is not None and run.outcome is RunOutcome.SUCCEEDED
-    backs = sum(each.event is HistoryEvent.ROLLED_BACK for each in status.promotion_history)
+    outcome = None if run is None else run.outcome
+    history = status.promotion_history
+    backs = [each.at for each in history if each.event is HistoryEvent.ROLLED_BACK]
+    waits = status.phase is TrainingPhase.WAITING
     return TrainingFacts(
         system=str(spec.get("system", "")),
         created_at=str(body["metadata"].get("creationTimestamp", "")),
         selection=_read_selection(body),
-        last_success=_seconds(run.ended_at) if run is not None and well else None,
+        last_success=_seconds(run.ended_at) if run and outcome is RunOutcome.SUCCEEDED else None,
         promoted_at=None if champion is None else _seconds(champion.since),
-        rolled_back=backs,
+        expires_at=_expires_at(spec, champion),
+        rolled_back=len(backs),
+        last_rollback=_seconds(backs[-1]) if backs else None,
         missed_runs=status.missed_runs,
+        is_running=outcome is RunOutcome.RUNNING,
+        waits_for=status.summary or reasons.POD_NOT_CREATED if waits else "",
     )
 
 
@@ -64,6 +81,12 @@ def build_training_jobs(
         known_status=known_status,
         tell=training_events,
     )
+
+
+def _expires_at(spec: Body, champion: SelectedModel | None) -> float | None:
+    age = (spec.get("promotion") or {}).get("expireAfter")
+    since = None if champion is None else _seconds(champion.since)
+    return since + parse_duration(str(age)).total_seconds() if age and since else None
 
 
 def _read_selection(body: Body) -> Selection | None:
