@@ -155,7 +155,7 @@ def train(space: Namespace) -> None:
     space.delete("jobs", "daily-1-1")
     eventually(lambda: pod_of(space, "daily-1-2"))
     edit(space, suspend=True)
-    eventually(lambda: space.names("jobs") == set())
+    eventually(lambda: not [each for each in space.names("jobs") if each.startswith("daily-")])
     for kind, name in (("modeltrainingjobs", "daily"), ("tradingsystems", "desk")):
         space.delete(kind, name)
         eventually(partial(is_missing, space, kind, name))
