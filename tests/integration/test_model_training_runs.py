@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from integration.backups import pod_of
+from integration.backups import OPERATOR as BACKUPS
+from integration.backups import build_backup, build_restore, end_pod, pod_of, succeeded
 from integration.kube_client import KubeClient, Namespace, eventually
 from integration.operator_process import Operators
 from integration.trainings import (
@@ -290,6 +291,39 @@ def test_a_job_that_somebody_deletes_is_made_again_and_the_run_goes_on(
     eventually(lambda: phase(namespace) == "Succeeded")
     outcomes = [each["outcome"] for each in status(namespace)["run"]["launches"]]
     assert outcomes == ["Vanished", "Succeeded"]
+
+
+def test_a_restore_waits_until_nothing_of_a_training_runs_which_goes_on_afterwards(
+    namespace: Namespace, operators: Operators
+) -> None:
+    operators.start_leading(**OPERATOR, **BACKUPS)
+    start_system(namespace)
+    namespace.create("backups", build_backup("nightly", "desk", schedule={"full": "0 3 1 1 *"}))
+    namespace.create("modeltrainingjobs", build_training())
+    pod = eventually(lambda: pod_of(namespace, "daily-1-1"))
+    assert pod is not None
+    eventually(lambda: phase(namespace) == "Training")
+    # It takes its time to write a checkpoint.
+    path = namespace.path("pods", pod["metadata"]["name"])
+    keep = {"metadata": {"finalizers": ["example.com/slow"]}}
+    namespace.client.request("PATCH", path, keep, "application/merge-patch+json")
+    namespace.create("restores", build_restore("back", "nightly"))
+    eventually(lambda: "Job daily-1-1" in _restore(namespace).get("message", ""))
+    assert namespace.get("jobs", "back-restore") is None
+    free = {"metadata": {"finalizers": None}}
+    namespace.client.request("PATCH", path, free, "application/merge-patch+json")
+    eventually(lambda: namespace.get("jobs", "back-restore") is not None)
+    assert "daily-1-1" not in namespace.names("jobs")
+    assert phase(namespace) != "Training"
+    end_pod(namespace, "back-restore", succeeded())
+    eventually(lambda: _restore(namespace)["phase"] == "Succeeded")
+    end_training(namespace, "daily-1-2", trained())
+    eventually(lambda: phase(namespace) == "Succeeded")
+
+
+def _restore(space: Namespace) -> Manifest:
+    found: Manifest = (space.get("restores", "back") or {}).get("status", {})
+    return found
 
 
 def test_an_operator_that_is_killed_at_any_moment_goes_on_where_it_was(

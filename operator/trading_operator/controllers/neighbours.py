@@ -60,6 +60,11 @@ class Neighbours:
         others = map(self.find, sorted(self._backups_of.sources(system) - {but}))
         return tuple(each for each in others if each is not None)
 
+    def find_trainings(self, system: Key) -> tuple[Body, ...]:
+        """Return the ModelTrainingJobs of a system."""
+        found = map(self.find, sorted(self._trainings_of.sources(system)))
+        return tuple(each for each in found if each is not None)
+
     def asked_of(self, backup: Key) -> tuple[str, ...]:
         """Return the requests of Restores that replace data, and of a system that goes."""
         return (*self._requests(backup), *self._last_requests(backup))

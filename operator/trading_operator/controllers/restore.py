@@ -1,7 +1,9 @@
 """One pass over a Restore."""
 
+from collections.abc import Iterator
 from datetime import datetime
 
+from trading_operator.api.errors import InvalidSpecError
 from trading_operator.api.restore import OVER
 from trading_operator.controllers.backup import find_source
 from trading_operator.controllers.neighbours import Neighbours
@@ -12,6 +14,7 @@ from trading_operator.controllers.parse import (
     parse_owner,
     parse_restore,
     parse_restore_status,
+    parse_training,
 )
 from trading_operator.controllers.registry import Body
 from trading_operator.controllers.report import Report
@@ -21,6 +24,7 @@ from trading_operator.kube.apply import apply_plan
 from trading_operator.kube.cache import Key
 from trading_operator.kube.read import key_of, soonest
 from trading_operator.kube.read_backup import read_backup, read_children, read_jobs
+from trading_operator.kube.read_training import read_training_jobs
 from trading_operator.kube.resources import BACKUPS
 from trading_operator.observe.restore import restore_status
 from trading_operator.plan.backup.case import Case
@@ -55,7 +59,12 @@ async def reconcile_restore(
         jobs=jobs,
         progress=await kube.progress.read(address),
         rival="" if system is None else neighbours.find_rival(key_of(owner), system),
-        busy=() if system is None else _find_activity(kube, neighbours, system, backup_key),
+        busy=()
+        if system is None
+        else (
+            *_find_activity(kube, neighbours, system, backup_key),
+            *_find_trainings(kube, neighbours, system, frozenset(before.targets)),
+        ),
         before=before,
     )
     planned = plan_restore(case, now)
@@ -92,6 +101,24 @@ def _find_activity(kube: Kube, neighbours: Neighbours, system: Key, but: Key) ->
         for owner in owners
         for each in find_activity(owner, read_children(kube, owner), read_jobs(kube, owner))
     )
+
+
+def _find_trainings(
+    kube: Kube, neighbours: Neighbours, system: Key, targets: frozenset[str]
+) -> Iterator[str]:
+    """Yield the trainings that read or write what is restored, until nothing of them runs."""
+    for body in neighbours.find_trainings(system):
+        try:
+            spec = parse_training(body)
+        except InvalidSpecError:
+            continue  # it begins nothing; what it began is no more than its Jobs
+        if targets.isdisjoint({spec.dataset.source, spec.volume}):
+            continue
+        owner = parse_owner(body)
+        jobs, lingering = read_training_jobs(kube, owner)
+        yield from (f"Job {job.name}" for job in jobs if not job.is_over)
+        if lingering:
+            yield f"pods of ModelTrainingJob {owner.name}"
 
 
 def _read_system(kube: Kube, neighbours: Neighbours, key: Key) -> SystemState:

@@ -33,7 +33,7 @@ from trading_operator.plan.training.observation import (
     watch_loading,
 )
 
-OPERATOR = "the operator"
+OPERATOR, PERSON = "the operator", "a person"
 PREVIOUS = "previous"
 APPROVAL = "tradingoperator.io/approve"
 
@@ -149,7 +149,9 @@ def _approve(scene: _Scene, plan: PromotionPlan, value: str) -> PromotionPlan:
     if plan.champion is not None and plan.champion.id == value:
         return plan
     unblocked = tuple(each for each in plan.blocked if each.id != value)
-    return _select(scene, replace(plan, blocked=unblocked), version, "approved by annotation")
+    return _select(
+        scene, replace(plan, blocked=unblocked), version, "approved by annotation", PERSON
+    )
 
 
 def _roll_back_to(scene: _Scene, plan: PromotionPlan, value: str) -> PromotionPlan:
@@ -165,7 +167,7 @@ def _roll_back_to(scene: _Scene, plan: PromotionPlan, value: str) -> PromotionPl
         return _note(
             plan, refused=f"rollback-to: there is no version {value} before (only {known})"
         )
-    return _go_back(scene, plan, wanted, "asked by annotation", "tradingoperator.io/rollback-to")
+    return _go_back(scene, plan, wanted, "asked by annotation", PERSON)
 
 
 def _advance(scene: _Scene, plan: PromotionPlan) -> PromotionPlan:
@@ -223,7 +225,11 @@ def _after_watching(
 
 
 def _select(
-    scene: _Scene, plan: PromotionPlan, version: ModelVersion | None, why: str
+    scene: _Scene,
+    plan: PromotionPlan,
+    version: ModelVersion | None,
+    why: str,
+    by: str = OPERATOR,
 ) -> PromotionPlan:
     """Have the service trade with a version; what it traded with before can be gone back to."""
     if version is None:
@@ -242,7 +248,6 @@ def _select(
     )
     former = () if plan.champion is None else (plan.champion,)
     previous = _without((*former, *plan.previous), version.id)
-    by = "a person" if "annotation" in why else OPERATOR
     plan = add_history(scene, plan, HistoryEvent.PROMOTED, version.id, by, why)
     message = f"{case_service(scene.case)} is told to load it"
     return replace(
