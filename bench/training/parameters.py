@@ -11,7 +11,7 @@ class Parameters:
 
     repetitions: int = 8  # of a training beside a bare Job
     rollbacks: int = 3
-    rounds: int = 6000  # of the training whose checkpoints are counted
+    rounds: int = 1500  # of the training whose checkpoints are counted
     checkpoint_seconds: int = 10  # between them
 
     def check(self) -> None:
