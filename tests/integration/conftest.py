@@ -2,6 +2,7 @@
 
 import fcntl
 import sys
+import uuid
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
@@ -18,6 +19,7 @@ from integration.operator_process import (
     revoke_cluster_rights,
     write_kubeconfig,
 )
+from integration.trainings import build_gpu_node
 
 CRDS = Path(__file__).parents[2] / "crds"
 
@@ -81,3 +83,13 @@ def _is_served(client: KubeClient, path: str) -> bool:
     # A definition that was made this moment has no conditions yet, and says so with null.
     conditions = client.request("GET", path).get("status", {}).get("conditions") or []
     return any(each["type"] == "Established" and each["status"] == "True" for each in conditions)
+
+
+@pytest.fixture
+def gpu_node(client: KubeClient) -> Iterator[tuple[str, str]]:
+    """A fake node with one device of a kind that no other test has."""
+    name = f"gpu-{uuid.uuid4().hex[:8]}"
+    resource = f"example.com/{name}"
+    client.request("POST", "api/v1/nodes", build_gpu_node(name, resource))
+    yield name, resource
+    client.request("DELETE", f"api/v1/nodes/{name}")

@@ -2,19 +2,16 @@
 
 import random
 import time
-import uuid
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
 from integration.backups import OPERATOR as BACKUPS
 from integration.backups import build_backup, build_restore, end_pod, pod_of, succeeded
-from integration.kube_client import KubeClient, Namespace, eventually
+from integration.kube_client import Namespace, eventually
 from integration.operator_process import Operators
 from integration.trainings import (
     OPERATOR,
-    build_gpu_node,
     build_training,
     command,
     condition,
@@ -27,16 +24,6 @@ from integration.trainings import (
 )
 
 Manifest = dict[str, Any]
-
-
-@pytest.fixture
-def gpu_node(client: KubeClient) -> Iterator[tuple[str, str]]:
-    """A fake node with one device of a kind that no other test has."""
-    name = f"gpu-{uuid.uuid4().hex[:8]}"
-    resource = f"example.com/{name}"
-    client.request("POST", "api/v1/nodes", build_gpu_node(name, resource))
-    yield name, resource
-    client.request("DELETE", f"api/v1/nodes/{name}")
 
 
 def _device(name: str, resource: str, node: str, **more: Any) -> Manifest:
