@@ -3,6 +3,7 @@
 QuestDB and Kafka are services here: the operator has no engines for them yet.
 """
 
+import json
 from datetime import datetime
 from typing import Any
 
@@ -11,6 +12,7 @@ import pytest
 from integration.kube_client import Namespace, eventually
 from integration.operator_process import Operators
 from integration.systems import build_datastore, build_service, build_system
+from integration.trainings import RUNS_ON, build_training, end_training, phase, trained
 
 GRACE_SECONDS = 60
 Spec = dict[str, Any]
@@ -244,3 +246,45 @@ def _secrets(spec: Any) -> set[str]:
     projected = (s for v in spec["volumes"] for s in v.get("projected", {}).get("sources", ()))
     named = {each["secret"]["name"] for each in projected if "secret" in each}
     return named | {v["secret"]["secretName"] for v in spec["volumes"] if "secret" in v}
+
+
+def _build_integrated() -> Spec:
+    volumes = [{"name": "models", "size": "1Gi"}]
+    mounts = [{"name": "models", "mountPath": "/app/models"}]
+    services = [
+        build_service("redpanda"),
+        build_service("market-data", "redpanda", "db"),
+        build_service("risk", "redpanda"),
+        build_service("backend", "db", "redpanda", "risk", volumes=mounts),
+    ]
+    stores = [build_datastore("db", "TimescaleDB")]
+    return build_system("integrated", services, stores, volumes=volumes)
+
+
+@pytest.mark.acceptance("C82")
+def test_a_backend_beside_market_data_a_broker_and_risk_gets_models_of_its_own_program(
+    namespace: Namespace, operators: Operators
+) -> None:
+    _start(namespace, operators, _build_integrated())
+    program: Spec = {"image": RUNS_ON, "command": ["/app/fit", "--fast"]}
+    model = {"type": "volatility", "timeframe": "1h"}
+    promotion = {"service": "backend", "mode": "Auto"}
+    dataset = {"source": "db", "symbols": ["BTC-USD"]}
+    training = build_training(
+        system="integrated", model=model, dataset=dataset, promotion=promotion, **program
+    )
+    namespace.create("modeltrainingjobs", training)
+    end_training(namespace, "daily-1-1", trained("own-1"))
+    eventually(lambda: phase(namespace) == "Succeeded")
+    told = namespace.list("pods", "batch.kubernetes.io/job-name=daily-1-1")[0]["spec"]
+    main = told["containers"][0]
+    assert (main["image"], main["command"]) == (RUNS_ON, ["/app/fit", "--fast"])
+    (read,) = eventually(lambda: _models(namespace))
+    assert (read["type"], read["timeframe"], read["id"]) == ("volatility", "1h", "own-1")
+
+
+def _models(namespace: Namespace) -> list[Spec]:
+    """Return what the backend is told to load."""
+    file = namespace.get("configmaps", "integrated-trading-state") or {}
+    text = (file.get("data") or {}).get("backend.models.json", '{"models": []}')
+    return list(json.loads(text)["models"])
