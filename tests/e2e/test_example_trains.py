@@ -184,9 +184,9 @@ def test_a_worse_challenger_and_one_that_leaks_are_refused(
     trainings.apply(
         "hourly", promotion=PROMOTION, gates=BETTER, dataset=later, hyperparameters=wild
     )
-    worse = trainings.wait_phase("hourly", "Succeeded", run=2)
+    version = trainings.wait_phase("hourly", "Succeeded", run=2)["version"]["id"]
+    worse = trainings.wait_promotion("hourly", version, "Refused")
     gate = worse["gates"][0]
-    assert worse["promotion"]["phase"] == "Refused"
     assert not gate["passed"]
     assert float(gate["value"]) > float(gate["bound"])
     assert worse["champion"]["id"] == champion

@@ -22,6 +22,11 @@ Id = Annotated[str, Field(max_length=128)]
 Number = Annotated[str, Field(max_length=32)]  # a decimal, or NaN
 
 
+def _moment(description: str) -> Any:
+    told = f"{description.rstrip('.')} (RFC 3339, UTC)."
+    return Field(None, description=told, json_schema_extra=_TIME)
+
+
 class TrainingPhase(StrEnum):
     """Where the newest run stands."""
 
@@ -105,12 +110,8 @@ class TrainingRun(Model):
         description="When it was due by the schedule (RFC 3339, UTC).",
         json_schema_extra=_TIME,
     )
-    started_at: Moment | None = Field(
-        None, description="When it began (RFC 3339, UTC).", json_schema_extra=_TIME
-    )
-    ended_at: Moment | None = Field(
-        None, description="When it ended (RFC 3339, UTC).", json_schema_extra=_TIME
-    )
+    started_at: Moment | None = _moment("When it began.")
+    ended_at: Moment | None = _moment("When it ended.")
     ran_seconds: Count = Field(
         0,
         description="Seconds that its programs ran in Jobs that are over; the deadline counts "
@@ -285,12 +286,9 @@ class PromotionState(Model):
         description="Refused, AwaitingApproval, Loading, Observing, Kept or RolledBack."
     )
     version: Id = Field(description="Which version.")
-    since: Moment | None = Field(
-        None, description="Since when it stands there (RFC 3339, UTC).", json_schema_extra=_TIME
-    )
-    loaded_at: Moment | None = Field(
-        None, description="When the service had loaded it (RFC 3339, UTC).", json_schema_extra=_TIME
-    )
+    since: Moment | None = _moment("Since when it stands there; absent: no time counts now.")
+    loaded_at: Moment | None = _moment("When the service had loaded it, likewise.")
+    silent_since: Moment | None = _moment("Since when the service, though Ready, is silent of it.")
     message: Words | None = Field(None, description="What is waited for, or what went wrong.")
     live: list[Metric] = Field(
         default_factory=list,

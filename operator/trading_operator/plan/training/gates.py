@@ -1,7 +1,8 @@
 """Whether a version may be promoted: every gate with what was measured."""
 
-from collections.abc import Iterator
-from decimal import Decimal, InvalidOperation
+import re
+from collections.abc import Iterable, Iterator
+from decimal import Decimal
 
 from trading_operator.api.model_training_job import ModelTrainingJobSpec
 from trading_operator.api.model_training_parts import Gate
@@ -9,6 +10,9 @@ from trading_operator.api.model_training_status import GateResult
 from trading_operator.plan.training.answers import Comparison, TrainingAnswer
 
 _NAME_LENGTH = 128
+_TRAIN_AGAIN = "train again (tradingoperator.io/retry)"
+# A program is not believed to tell numbers: neither NaN nor one whose digits fill the memory.
+_NUMBER = re.compile(r"[+-]?[0-9]{1,20}(\.[0-9]{1,20})?([eE][+-]?[0-9]{1,2})?")
 
 
 def judge(
@@ -24,12 +28,20 @@ def judge(
 
 
 def read_number(text: str | None) -> Decimal | None:
-    """Return a number that a program told; None of what is missing, NaN or infinite."""
-    try:
-        number = Decimal(text) if text else None
-    except InvalidOperation:
-        return None
-    return number if number is not None and number.is_finite() else None
+    """Return a number that a program told; None of what is missing, NaN, infinite or absurd."""
+    return Decimal(text) if text and _NUMBER.fullmatch(text) else None
+
+
+def outdate(
+    spec: ModelTrainingJobSpec, results: Iterable[GateResult], champion: str
+) -> tuple[GateResult, ...]:
+    """Fail the gates that compare with a champion which has gone back since."""
+    message = f"it was compared with {champion}, which went back; {_TRAIN_AGAIN}"
+    names = {_relative_name(gate) for gate in spec.gates if gate.value is None}
+    return tuple(
+        _result(each.name, False, each.value, each.bound, message) if each.name in names else each
+        for each in results
+    )
 
 
 def first_metric(spec: ModelTrainingJobSpec) -> str:
@@ -52,9 +64,7 @@ def _judge_absolute(gate: Gate, answer: TrainingAnswer) -> GateResult:
 
 
 def _judge_relative(gate: Gate, answer: TrainingAnswer, traded: str) -> GateResult:
-    margin = Decimal(gate.margin)
-    plus = "" if margin == 0 else f" {'+' if margin > 0 else '-'} {abs(margin):f}"
-    name = f"{gate.metric} {gate.op} champion{plus}"
+    margin, name = Decimal(gate.margin), _relative_name(gate)
     comparison = answer.comparison
     other = _find_other(comparison, traded)
     if other:
@@ -72,6 +82,12 @@ def _judge_relative(gate: Gate, answer: TrainingAnswer, traded: str) -> GateResu
     return _compare(gate, name, comparison.challenger.get(gate.metric), champion + margin)
 
 
+def _relative_name(gate: Gate) -> str:
+    margin = Decimal(gate.margin)
+    plus = "" if margin == 0 else f" {'+' if margin > 0 else '-'} {abs(margin):f}"
+    return f"{gate.metric} {gate.op} champion{plus}"[:_NAME_LENGTH]
+
+
 def _find_other(comparison: Comparison | None, traded: str) -> str:
     """Return why a comparison is not one with the version that is traded now, should it be none."""
     if not traded or (comparison is not None and comparison.champion_id == traded):
@@ -79,8 +95,7 @@ def _find_other(comparison: Comparison | None, traded: str) -> str:
     if comparison is not None and comparison.unavailable:
         return ""  # which says why there is none
     compared = "nothing" if comparison is None else comparison.champion_id or "no version it names"
-    mend = "train again (tradingoperator.io/retry)"
-    return f"{traded} is traded now, and it was compared with {compared}; {mend}"
+    return f"{traded} is traded now, and it was compared with {compared}; {_TRAIN_AGAIN}"
 
 
 def _compare(gate: Gate, name: str, told: str | None, bound: Decimal) -> GateResult:

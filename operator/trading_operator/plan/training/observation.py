@@ -7,14 +7,15 @@ from decimal import Decimal
 from trading_operator.api.common import parse_duration
 from trading_operator.api.model_training_parts import Observation
 from trading_operator.api.model_training_status import PromotionState
+from trading_operator.api.reasons import NODE_UNREACHABLE
 from trading_operator.plan.moments import read_moment
-from trading_operator.plan.rollout.clock import soonest
 from trading_operator.plan.training.case import ServiceFacts, TrainingCase
 from trading_operator.plan.training.gates import read_number
 from trading_operator.plan.training.reports import ModelReport
 
 LOOK_AGAIN = timedelta(seconds=3)
 _MOST_UNREADY = timedelta(seconds=30)
+_MOST_SILENT = timedelta(seconds=30)  # one answer may be lost
 _LEAST_SCORED = 5  # bars before a share of errors means anything
 
 
@@ -25,29 +26,33 @@ class Finding:
     fault: str = ""
     loaded: bool = False
     over: bool = False
+    rests: bool = False  # the service is stopped or changed: no time counts, it begins anew
+    silent_since: datetime | None = None  # since when a service that is Ready tells nothing of it
     waits_for: str = ""
-    look_again: timedelta | None = None
+    look_again: timedelta | None = LOOK_AGAIN
 
 
 def watch_loading(
     case: TrainingCase, rules: Observation, state: PromotionState, now: datetime
 ) -> Finding:
     """Return what became of a version that the service was told to load."""
-    since = read_moment(state.since) or now
     report = _own_report(case, state)
-    if report is not None and report.state == "Loaded":
+    if _is_loaded(report):
         return Finding(loaded=True)
     if report is not None and report.state == "Refused":
         return Finding(fault=f"{case_service(case)} refused it: {report.message}".rstrip(": "))
-    failing = _find_failing(case.service, since, now)
+    if not case.service.settled:
+        why = f"{case_service(case)} is stopped or changed: the time to load it has not begun"
+        return Finding(rests=True, waits_for=why)
+    since = read_moment(state.since) or now
+    failing = _find_failing(case.service, rules, since, now)
     if failing:
         return Finding(fault=failing)
-    left = since + parse_duration(rules.load_deadline) - now
-    if left <= timedelta() and case.service.settled:
-        return Finding(fault=f"{case_service(case)} has not loaded it within {rules.load_deadline}")
     told = f": {report.message}" if report is not None and report.message else ""
-    waits = f"{case_service(case)} has not loaded it yet{told}"
-    return Finding(waits_for=waits, look_again=soonest(LOOK_AGAIN, max(left, LOOK_AGAIN)))
+    if since + parse_duration(rules.load_deadline) <= now:
+        late = f"{case_service(case)} has not loaded it within {rules.load_deadline}{told}"
+        return Finding(fault=late)
+    return Finding(waits_for=f"{case_service(case)} has not loaded it yet{told}")
 
 
 def watch_live(
@@ -56,16 +61,38 @@ def watch_live(
     """Return what the service makes of a version that it has loaded."""
     since = read_moment(state.loaded_at) or now
     report = _own_report(case, state)
-    fault = _find_failing(case.service, since, now)
+    fault = _find_failing(case.service, rules, since, now)
     if report is not None:
         fault = fault or _find_refusal(case, report) or _find_errors(rules, report)
         fault = fault or _find_bad_metric(rules, report)
     if fault:
         return Finding(fault=fault)
-    left = since + parse_duration(rules.window) - now
-    if left <= timedelta():
-        return Finding(over=True)
-    return Finding(waits_for=f"watched until {rules.window} are over", look_again=LOOK_AGAIN)
+    if not _is_loaded(report):
+        return _bear_silence(case, rules, state, report, now)
+    if since + parse_duration(rules.window) <= now:
+        return Finding(over=True, look_again=None)
+    return Finding(waits_for=f"watched for {rules.window}")
+
+
+def _bear_silence(
+    case: TrainingCase,
+    rules: Observation,
+    state: PromotionState,
+    report: ModelReport | None,
+    now: datetime,
+) -> Finding:
+    """Wait for a service that had loaded a version; not for ever when it is Ready without it."""
+    loads = report is not None
+    name = case_service(case)
+    told = f"{name} loads it again" if loads else f"{name} tells of it no more"
+    if not case.service.settled:
+        return Finding(rests=True, waits_for=f"{name} is stopped or changed: it is watched anew")
+    if not case.service.ready:
+        return Finding(waits_for=told)
+    since = read_moment(state.silent_since) or now
+    if now - since >= (parse_duration(rules.load_deadline) if loads else _MOST_SILENT):
+        return Finding(fault=f"{told}, though it is ready")
+    return Finding(silent_since=since, waits_for=told)
 
 
 def case_service(case: TrainingCase) -> str:
@@ -75,9 +102,16 @@ def case_service(case: TrainingCase) -> str:
 
 
 def _own_report(case: TrainingCase, state: PromotionState) -> ModelReport | None:
-    """Return what the service says of this very version, not of one before it."""
-    report = case.report
-    return report if report is not None and report.id == state.version else None
+    """Return what the service says of this very file, not of a version before it."""
+    report, champion = case.report, case.before.champion
+    if report is None or report.id != state.version:
+        return None
+    same = champion is None or report.digest in ("", champion.digest)
+    return report if same else None
+
+
+def _is_loaded(report: ModelReport | None) -> bool:
+    return report is not None and report.state == "Loaded"
 
 
 def _find_refusal(case: TrainingCase, report: ModelReport) -> str:
@@ -111,7 +145,7 @@ def _find_bad_metric(rules: Observation, report: ModelReport) -> str:
     return ""
 
 
-def _find_failing(service: ServiceFacts, since: datetime, now: datetime) -> str:
+def _find_failing(service: ServiceFacts, rules: Observation, since: datetime, now: datetime) -> str:
     """Return what fails of the service's pods since a version came, unless something else moves."""
     if not service.settled:
         return ""
@@ -121,9 +155,12 @@ def _find_failing(service: ServiceFacts, since: datetime, now: datetime) -> str:
         if pod.fault is not None and _later(pod.fault.at, since):
             return f"pod {pod.name} failed: {pod.fault.message}"
         unready = read_moment(pod.ready_since)
-        if pod.ready or unready is None or unready < since:
+        # A pod whose node is lost says nothing of the version.
+        if pod.ready or pod.reason == NODE_UNREACHABLE or unready is None or unready < since:
             continue
-        if now - unready >= _MOST_UNREADY:
+        # One that starts elsewhere has the time that it has to load the version.
+        patience = _MOST_UNREADY if pod.started else parse_duration(rules.load_deadline)
+        if now - unready >= patience:
             return f"pod {pod.name} is not ready: {pod.reason} {pod.message}".rstrip()
     return ""
 

@@ -25,8 +25,10 @@ from trading_operator.api.model_training_status import (
 from trading_operator.plan.gating import format_time
 from trading_operator.plan.rollout.commands import APPROVE, ROLLBACK_TO
 from trading_operator.plan.training.case import TrainingCase, traded_now
+from trading_operator.plan.training.gates import outdate
 from trading_operator.plan.training.history import add_entry, fresh_command
 from trading_operator.plan.training.observation import (
+    LOOK_AGAIN,
     Finding,
     case_service,
     watch_live,
@@ -86,11 +88,50 @@ def plan_promotion(
     scene = _Scene(case, version, metric, now)
     plan = _take_over(case)
     if fresh_gates is not None and version is not None:
-        plan = _judge_version(scene, version, replace(plan, gates=fresh_gates))
+        plan = replace(plan, gates=fresh_gates)
+        # Whatever is trained meanwhile waits: a version that is watched stays watched.
+        plan = plan if _is_watched(plan) else _judge_version(scene, version, plan)
     plan = _obey(scene, plan)
     if case.rival or case.restored_by:
+        return _rest(plan) if _is_watched(plan) else plan
+    return _advance(scene, _take_up(scene, plan))
+
+
+def _is_watched(plan: PromotionPlan) -> bool:
+    state, champion = plan.state, plan.champion
+    if state is None or champion is None or champion.id != state.version:
+        return False
+    return state.phase in (PromotionPhase.LOADING, PromotionPhase.OBSERVING)
+
+
+def _has_waited(scene: _Scene, plan: PromotionPlan) -> bool:
+    """Tell whether the newest version was trained while another one was watched."""
+    version, state = scene.version, plan.state
+    if version is None or state is None or state.version == version.id:
+        return False
+    traded = plan.champion is not None and plan.champion.id == version.id
+    return not traded and all(each.version != version.id for each in plan.history)
+
+
+def _take_up(scene: _Scene, plan: PromotionPlan) -> PromotionPlan:
+    """Decide about a version that had to wait, once nothing else is watched."""
+    version, state = scene.version, plan.state
+    if version is None or state is None or _is_watched(plan) or not _has_waited(scene, plan):
         return plan
-    return _advance(scene, plan)
+    if state.phase is PromotionPhase.ROLLED_BACK:
+        gates = outdate(scene.case.spec, plan.gates, state.version)
+        plan = replace(plan, gates=gates)
+    return _judge_version(scene, version, plan)
+
+
+def _rest(plan: PromotionPlan, message: str | None = None) -> PromotionPlan:
+    """Stop the times of a version that is watched: they begin anew with the service."""
+    if plan.state is None:
+        return plan
+    stopped: dict[str, str | None] = {"since": None, "loaded_at": None, "silent_since": None}
+    if message is not None:
+        stopped["message"] = message[:WORDS_LENGTH]
+    return replace(plan, state=plan.state.model_copy(update=stopped))
 
 
 def _take_over(case: TrainingCase) -> PromotionPlan:
@@ -167,6 +208,11 @@ def _roll_back_to(scene: _Scene, plan: PromotionPlan, value: str) -> PromotionPl
         return _note(
             plan, refused=f"rollback-to: there is no version {value} before (only {known})"
         )
+    version, rules = scene.version, scene.rules
+    is_auto = rules is not None and rules.mode is PromotionMode.AUTO
+    if is_auto and version is not None and _has_waited(scene, plan):
+        # It would be selected at once, though a person has just chosen another one.
+        plan = _block(scene, plan, version.id, f"a person went back to {wanted.id} meanwhile")
     return _go_back(scene, plan, wanted, "asked by annotation", PERSON)
 
 
@@ -206,8 +252,11 @@ def _after_loading(
             scene, PromotionPhase.OBSERVING, state.version, f"watched for {window}"
         ).model_copy(update={"loaded_at": scene.time})
         return replace(plan, state=loaded, requeue_after=timedelta(seconds=3))
-    told = state.model_copy(update={"message": found.waits_for[:WORDS_LENGTH]})
-    return replace(plan, state=told, requeue_after=found.look_again)
+    plan = replace(plan, requeue_after=found.look_again)
+    if found.rests:
+        return _rest(plan, found.waits_for)
+    told = {"since": state.since or scene.time, "message": found.waits_for[:WORDS_LENGTH]}
+    return replace(plan, state=state.model_copy(update=told))
 
 
 def _after_watching(
@@ -216,12 +265,30 @@ def _after_watching(
     if found.fault:
         return _fall_back(scene, plan, found.fault)
     if not found.over:
-        return replace(plan, requeue_after=found.look_again)
+        plan = replace(plan, requeue_after=found.look_again)
+        if found.rests:
+            return _rest(plan, found.waits_for)
+        return replace(plan, state=_watched_on(scene, state, found))
+    if _has_waited(scene, plan):
+        plan = replace(plan, requeue_after=LOOK_AGAIN)
     plan = add_history(
         scene, plan, HistoryEvent.KEPT, state.version, OPERATOR, "nothing went wrong"
     )
     kept = _state(scene, PromotionPhase.KEPT, state.version, "nothing went wrong while watched")
     return replace(plan, state=kept.model_copy(update={"loaded_at": state.loaded_at}))
+
+
+def _watched_on(scene: _Scene, state: PromotionState, found: Finding) -> PromotionState:
+    silent = None if found.silent_since is None else format_time(found.silent_since)
+    speaks = silent is None and scene.case.report is not None
+    update: dict[str, object] = {
+        "since": state.since or scene.time,
+        # Without it the window has not begun: it begins when the service tells of it again.
+        "loaded_at": state.loaded_at or (scene.time if speaks else None),
+        "silent_since": silent,
+        "message": found.waits_for[:WORDS_LENGTH],
+    }
+    return state.model_copy(update=update)
 
 
 def _select(
@@ -271,9 +338,9 @@ def _go_back(
 ) -> PromotionPlan:
     left = plan.champion
     if left is not None:
-        blocked = BlockedModel(id=left.id, at=scene.time, why=why[:WORDS_LENGTH])
-        others = tuple(each for each in plan.blocked if each.id != left.id)
-        plan = replace(plan, blocked=(blocked, *others)[:MAX_BLOCKED])
+        # What has waited meanwhile is looked at in the next pass, after this one is written down.
+        waits = LOOK_AGAIN if _has_waited(scene, plan) else None
+        plan = replace(_block(scene, plan, left.id, why), requeue_after=waits)
         target = "nothing" if to is None else to.id
         told = f"{why}; back to {target}"
         plan = add_history(scene, plan, HistoryEvent.ROLLED_BACK, left.id, by, told)
@@ -282,6 +349,12 @@ def _go_back(
     chosen = None if to is None else to.model_copy(update={"since": scene.time, "why": why})
     kept = plan.previous if to is None else _without(plan.previous, to.id)
     return replace(plan, champion=chosen, previous=kept)
+
+
+def _block(scene: _Scene, plan: PromotionPlan, version: str, why: str) -> PromotionPlan:
+    blocked = BlockedModel(id=version, at=scene.time, why=why[:WORDS_LENGTH])
+    others = tuple(each for each in plan.blocked if each.id != version)
+    return replace(plan, blocked=(blocked, *others)[:MAX_BLOCKED])
 
 
 def add_history(

@@ -25,7 +25,9 @@ def test_a_gate_compares_exactly(op: str, bound: str, passes: bool) -> None:
     assert _judge({"metric": "oosSharpe", "op": op, "value": bound})[0] is passes
 
 
-@pytest.mark.parametrize("told", ["NaN", "Infinity", "-inf", "", "much", None])
+@pytest.mark.parametrize(
+    "told", ["NaN", "Infinity", "-inf", "", "much", "1e999999999", "1_0", None]
+)
 def test_what_is_no_number_lets_nothing_pass(told: str | None) -> None:
     metrics = {} if told is None else {"oosSharpe": told}
     for op in (">=", "<="):
@@ -52,7 +54,7 @@ def test_without_a_champion_it_passes_and_with_one_that_cannot_be_compared_it_do
     assert _judge(RELATIVE) == (True, "there is no champion to be compared with")
     seen = {"unavailable": "the champion has seen the holdout; train to a later dataset.to"}
     assert _judge(RELATIVE, comparison=seen) == (False, seen["unavailable"])
-    for broken in ({}, {"oosSharpe": "NaN"}):
+    for broken in ({}, {"oosSharpe": "NaN"}, {"oosSharpe": "1e99999999"}):
         told = {"champion": broken, "challenger": {"oosSharpe": "9"}}
         assert not _judge(RELATIVE, comparison=told)[0]
     missing = {"champion": {"oosSharpe": "0.1"}, "challenger": {}}

@@ -1,7 +1,6 @@
 """Promotion and the way back: who is traded with, and that no version sneaks in."""
 
 from dataclasses import replace
-from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -9,87 +8,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from trading_operator.api.model_training_status import (
-    GateResult,
-    ModelTrainingJobStatus,
-    ModelVersion,
     PromotionPhase,
 )
-from trading_operator.plan.training.case import ServiceFacts, TrainingCase
-from trading_operator.plan.training.promotion import PromotionPlan, plan_promotion
-from trading_operator.plan.training.reports import ModelReport
-from trading_operator.plan.types import PodFacts, PodFault
+from trading_operator.plan.training.case import ServiceFacts
+from trading_operator.plan.types import PodFault
+from unit.operator_pure.training.desk import FAILED, LIVE, Desk, make_pod
 from unit.operator_pure.training.worlds import (
-    NOW,
-    make_case,
-    make_owner,
     make_selected,
-    make_training,
-    make_version,
 )
-
-PASSED = (GateResult(name="oosSharpe >= 0.5", passed=True),)
-FAILED = (GateResult(name="oosSharpe >= 0.5", passed=False, message="it is 0.1"),)
-LIVE = {"metric": "liveSharpe", "op": ">=", "value": "0", "minBars": 20}
-
-
-class Desk:
-    """The versions of one line over several passes."""
-
-    def __init__(self, **spec: Any) -> None:
-        self.case: TrainingCase = make_case(make_training(**spec))
-        self.version: ModelVersion | None = None
-        self.now = NOW
-        self.plan = PromotionPlan()
-
-    def step(
-        self, gates: tuple[GateResult, ...] | None = None, seconds: float = 1
-    ) -> PromotionPlan:
-        """Plan a pass from what the one before has left in the status."""
-        self.now += timedelta(seconds=seconds)
-        before = ModelTrainingJobStatus(
-            version=self.version,
-            gates=list(self.plan.gates),
-            promotion=self.plan.state,
-            champion=self.plan.champion,
-            previous=list(self.plan.previous),
-            blocked=list(self.plan.blocked),
-            promotion_history=list(self.plan.history),
-            handled=self.plan.handled,
-        )
-        case = replace(self.case, before=before)
-        self.plan = plan_promotion(case, self.version, gates, "0.7", self.now)
-        return self.plan
-
-    def train(self, name: str, gates: tuple[GateResult, ...] = PASSED) -> PromotionPlan:
-        """Let a version be trained."""
-        self.version = make_version(name)
-        return self.step(gates)
-
-    def report(self, name: str, state: str = "Loaded", **more: Any) -> None:
-        """Let the service say something."""
-        said = ModelReport(type="x", timeframe="1d", id=name, state=state, **more)
-        self.case = replace(self.case, report=said)
-
-    def promote(self, name: str) -> None:
-        """Bring a version through to its end."""
-        self.train(name)
-        self.report(name)
-        self.step()
-        self.step(seconds=3600)
-        assert self.stands() is PromotionPhase.KEPT
-
-    def stands(self) -> PromotionPhase | None:
-        """Return where the newest version stands."""
-        return None if self.plan.state is None else self.plan.state.phase
-
-    @property
-    def traded(self) -> str:
-        """Return what is traded."""
-        return "" if self.plan.champion is None else self.plan.champion.id
-
-    def command(self, **commands: str) -> None:
-        """Annotate the ModelTrainingJob."""
-        self.case = replace(self.case, owner=make_owner(**commands))
 
 
 def test_a_version_is_selected_loaded_watched_and_kept() -> None:
@@ -166,22 +92,6 @@ def test_too_few_bars_prove_nothing(more: dict[str, Any]) -> None:
     assert desk.stands() is PromotionPhase.OBSERVING
 
 
-def _pod(**facts: Any) -> PodFacts:
-    known: dict[str, Any] = {
-        "name": "strategy-0",
-        "component": "strategy",
-        "revision": "r",
-        "phase": "Running",
-        "ready": True,
-        "deleting": False,
-        "restarts": 0,
-        "reason": "",
-        "message": "",
-        "started": True,
-    }
-    return PodFacts(**{**known, **facts})
-
-
 @pytest.mark.parametrize("settled", [True, False])
 def test_a_pod_that_fails_after_the_promotion_is_blamed_on_it_unless_something_else_moves(
     settled: bool,
@@ -194,7 +104,7 @@ def test_a_pod_that_fails_after_the_promotion_is_blamed_on_it_unless_something_e
     desk.step(seconds=10)
     at = f"{desk.now:%Y-%m-%dT%H:%M:%SZ}"
     fault = PodFault("Error", "exited with 3", hard=True, at=at)
-    service = ServiceFacts(settled=settled, pods=(_pod(ready=False, fault=fault),))
+    service = ServiceFacts(settled=settled, pods=(make_pod(ready=False, fault=fault),))
     desk.case = replace(desk.case, service=service)
     desk.step()
     assert desk.traded == ("v1" if settled else "v2")
@@ -203,7 +113,7 @@ def test_a_pod_that_fails_after_the_promotion_is_blamed_on_it_unless_something_e
 def test_a_fault_from_before_the_promotion_says_nothing_of_it() -> None:
     desk = Desk()
     old = PodFault("Error", "exited with 3", hard=True, at="2026-11-30T00:00:00Z")
-    pods = (_pod(fault=old, ready_since="2026-11-30T00:00:00Z"),)
+    pods = (make_pod(fault=old, ready_since="2026-11-30T00:00:00Z"),)
     desk.case = replace(desk.case, service=ServiceFacts(pods=pods))
     desk.train("v1")
     desk.report("v1")
@@ -291,6 +201,7 @@ def test_whatever_happens_only_versions_that_passed_are_traded_and_history_only_
     passed: set[str] = set()
     for act, number in steps:
         name, history = f"v{number}", desk.plan.history
+        traded, stood = desk.traded, desk.stands()
         if act == "train" and name not in {f"f{number}"}:
             passed.add(name)
             desk.train(name)
@@ -309,6 +220,9 @@ def test_whatever_happens_only_versions_that_passed_are_traded_and_history_only_
             desk.command(**command)
             desk.step()
         assert desk.traded in passed | {""}
+        # A watch ends with a verdict, or is that of the next one that a person chose.
+        if traded and stood is PromotionPhase.OBSERVING and desk.traded == traded:
+            assert desk.stands() in (PromotionPhase.OBSERVING, PromotionPhase.KEPT)
         known = {each.sequence: each for each in history}
         now = {each.sequence: each for each in desk.plan.history}
         assert all(now[each] == known[each] for each in known.keys() & now.keys())
