@@ -27,6 +27,10 @@ def main() -> int:
     parser.add_argument("--check", action="store_true", help="validate the configuration and exit")
     parser.add_argument("--json", action="store_true", help="print the report as JSON")
     arguments = parser.parse_args()
+    if arguments.component != "report":
+        # Kept for whoever runs it to take: as a container's first process, a SIGTERM that came
+        # while the libraries are being imported would be lost.
+        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM, signal.SIGINT})
     if arguments.component == "train":
         from trading_services.training_job.main import main as train
 
@@ -35,9 +39,6 @@ def main() -> int:
         from trading_services.reporting.main import main as report
 
         return report(as_json=arguments.json)
-    # Kept for `run_component` to take: as a container's first process, a SIGTERM that came while
-    # the libraries are being imported would be lost.
-    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM, signal.SIGINT})
     component = import_module(COMPONENTS[arguments.component]).COMPONENT
 
     from trading_services.contract.run import run_component

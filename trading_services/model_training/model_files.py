@@ -3,6 +3,8 @@
 import hashlib
 import os
 import tempfile
+import time
+from contextlib import suppress
 from pathlib import Path
 
 MODEL_SUFFIX = ".lgbm.txt"
@@ -28,10 +30,15 @@ def write_model_content(folder: Path, content: bytes, suffix: str) -> tuple[Path
     return path, digest
 
 
-def delete_leftovers(folder: Path) -> None:
-    """Remove what a writer that was killed half-way has left behind."""
+def delete_leftovers(folder: Path, older_than_seconds: float = 0.0) -> None:
+    """Remove what a writer that was killed half-way has left behind.
+
+    Where others write too, an age spares what they are at.
+    """
     for leftover in folder.glob("*.partial"):
-        leftover.unlink(missing_ok=True)
+        with suppress(FileNotFoundError):
+            if time.time() - leftover.stat().st_mtime >= older_than_seconds:
+                leftover.unlink()
 
 
 def _holds(path: Path, content: bytes) -> bool:

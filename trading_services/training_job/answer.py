@@ -7,6 +7,8 @@ from typing import Any
 
 PATH = Path("/dev/termination-log")
 MOST_BYTES = 4096
+_TEXT_LENGTHS = (512, 256, 128, 64)
+_MOST_ENTRIES = 32
 
 
 def fit_answer(answer: dict[str, Any]) -> bytes:
@@ -19,10 +21,11 @@ def fit_answer(answer: dict[str, Any]) -> bytes:
         text = _render({**answer, "folds": first})
     if len(text) > MOST_BYTES:
         text = _render({name: value for name, value in answer.items() if name != "folds"})
-    if len(text) > MOST_BYTES:
-        spare = {**answer, "folds": [], "attempts": [], "message": answer.get("message", "")[:512]}
-        text = _render(spare)
-    return text[:MOST_BYTES]
+    spare = {**answer, "folds": [], "attempts": [], "expired": []}
+    for most in _TEXT_LENGTHS:
+        if len(text) > MOST_BYTES:
+            text = _render(_cut(spare, most))
+    return text
 
 
 def write_answer(answer: dict[str, Any], path: Path = PATH) -> None:
@@ -37,6 +40,15 @@ def write_answer(answer: dict[str, Any], path: Path = PATH) -> None:
 def build_failure(reason: str, message: str) -> dict[str, Any]:
     """Return the answer of a training that failed."""
     return {"outcome": "Failed", "reason": reason, "message": message[:1000]}
+
+
+def _cut(value: Any, most: int) -> Any:
+    """Return nested facts with every text cut: a text that is cut off is better than no JSON."""
+    if isinstance(value, dict):
+        return {name: _cut(each, most) for name, each in list(value.items())[:_MOST_ENTRIES]}
+    if isinstance(value, list):
+        return [_cut(each, most) for each in value[:_MOST_ENTRIES]]
+    return value[:most] if isinstance(value, str) else value
 
 
 def _render(answer: dict[str, Any]) -> bytes:

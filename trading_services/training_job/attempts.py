@@ -51,12 +51,19 @@ class Attempt:
 
     def note_start(self, resumed_from: int) -> None:
         """Write down from where it goes on, and what the attempt before has lost by that."""
-        reached = _read_step(self._folder / f"step-{self.number - 1}")
-        facts = AttemptFacts(self.number, resumed_from, max(reached - resumed_from, 0))
+        facts = AttemptFacts(self.number, resumed_from, max(self._reached() - resumed_from, 0))
         path = self._folder / f"facts-{self.number}"
         partial = path.with_suffix(".partial")
         partial.write_text(json.dumps(asdict(facts)))
         partial.replace(path)
+
+    def _reached(self) -> int:
+        """Return how far the newest attempt was that began: some are killed before they do."""
+        for number in range(self.number - 1, 0, -1):
+            reached = _read_step(self._folder / f"step-{number}")
+            if reached is not None:
+                return reached
+        return 0
 
     def told(self) -> list[AttemptFacts]:
         """Return the facts of all attempts so far, oldest first."""
@@ -100,11 +107,11 @@ def _numbers(folder: Path) -> list[int]:
     return sorted(int(name) for name in names if name.isdecimal())
 
 
-def _read_step(path: Path) -> int:
+def _read_step(path: Path) -> int | None:
     try:
-        return int(path.read_text() or 0)
+        return int(path.read_text())
     except (OSError, ValueError):
-        return 0
+        return None
 
 
 def _read_facts(folder: Path, number: int) -> AttemptFacts | None:

@@ -42,6 +42,8 @@ class Boosting:
 
     format = "lightgbm"
     suffix = ".lgbm.txt"
+    can_use_devices = False
+    device = "cpu"
 
     @property
     def chunks(self) -> int:

@@ -14,6 +14,7 @@ from trading_services.model_training.dataset import Dataset
 from trading_services.model_training.registry import CANDIDATE
 from trading_services.model_training.walk_forward import to_moment
 from trading_services.training_job.errors import PermanentError
+from trading_services.training_job.figures import build_json
 from trading_services.training_job.job_file import JobFile
 
 _INSERT = """
@@ -39,7 +40,11 @@ UPDATE model_registry
 SET performance_history = coalesce(performance_history, '[]'::jsonb) || %s::jsonb
 WHERE model_id = %s AND NOT coalesce(performance_history, '[]'::jsonb) @> '[{"event": "Expired"}]'
 """
-_IN_USE = "SELECT file_path FROM model_registry WHERE status IN ('active', 'retired')"
+_IN_USE = """
+SELECT file_path FROM model_registry
+WHERE status IN ('active', 'retired')
+   OR (status = 'candidate' AND (model_type, timeframe) <> (%s, %s))
+"""
 
 
 @dataclass(frozen=True)
@@ -68,7 +73,7 @@ def register(
         "file_path": str(version.file),
         "features_used": json.dumps(list(dataset.feature_names)),
         "hyperparameters": json.dumps(_build_hyperparameters(job)),
-        "metrics": json.dumps(_build_metrics(job, dataset, version, facts)),
+        "metrics": json.dumps(build_json(_build_metrics(job, dataset, version, facts))),
         "note": json.dumps([{"event": "Registered", "by": f"ModelTrainingJob {job.job}"}]),
     }
     with database.transaction() as cursor:
@@ -84,21 +89,27 @@ def register(
             )
 
 
-def expire_old(database: Database, job: JobFile) -> list[str]:
-    """Delete the files of versions beyond those that are kept; their rows stay, and say so."""
-    rows = database.query(_CANDIDATES, (job.model.type, job.model.timeframe))
+def expire_old(database: Database, job: JobFile, version: Version) -> list[str]:
+    """Delete the files of versions beyond those that are kept; their rows stay, and say so.
+
+    `version` is kept: one that was trained again may have an old row. Returns what expired now.
+    """
+    line = (job.model.type, job.model.timeframe)
+    rows = database.query(_CANDIDATES, line)
     found = [(str(model_id), Path(path).name) for model_id, path in rows]
     newest = {model_id for model_id, _ in found[: job.retention.keep_versions]}
-    kept = newest | set(job.retention.keep)
-    # Two versions may be one file.
+    kept = newest | {version.model_id, *job.retention.keep}
+    # Two versions may be one file, also those of two lines.
     files = {name for model_id, name in found if model_id in kept}
-    files |= {Path(row[0]).name for row in database.query(_IN_USE) if row[0]}
+    files |= {Path(row[0]).name for row in database.query(_IN_USE, line) if row[0]}
     old = [(model_id, name) for model_id, name in found if name not in files]
+    expired = []
     for model_id, name in old:
         note = {"event": "Expired", "at": f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}"}
-        database.execute(_EXPIRE, (json.dumps([note]), model_id))
+        if database.execute(_EXPIRE, (json.dumps([note]), model_id)):
+            expired.append(model_id)
         (job.models_folder / name).unlink(missing_ok=True)
-    return [model_id for model_id, _ in old]
+    return expired
 
 
 def build_code_digest() -> str:

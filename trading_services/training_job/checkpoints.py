@@ -4,19 +4,23 @@ import hashlib
 import json
 import os
 import shutil
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from trading_services.contract.logs import get_logger
 from trading_services.training_job.attempts import Attempt
+from trading_services.training_job.errors import FencedError
 
 MANIFEST = "manifest.json"
 _PREFIX = "checkpoint-"
 _PARTIAL = ".partial-"
 
 _log = get_logger(__name__)
+
+State = TypeVar("State")
 
 
 @dataclass(frozen=True)
@@ -45,10 +49,26 @@ class CheckpointStore:
 
     def write(self, step: int, files: dict[str, bytes]) -> Saved:
         """Publish a checkpoint; raises FencedError when a later attempt has begun."""
+        self._attempt.check()
         name = f"{_PREFIX}{step}-{self._attempt.number}"
-        partial = self._folder / f"{_PARTIAL}{name}"
+        partial, path = self._folder / f"{_PARTIAL}{name}", self._folder / name
+        try:
+            saved = self._fill(partial, path, step, files)
+            self._attempt.check()
+            shutil.rmtree(path, ignore_errors=True)
+            partial.rename(path)
+            _flush_folder(self._folder)
+        except (FencedError, FileNotFoundError):
+            shutil.rmtree(partial, ignore_errors=True)
+            # Whoever ended the run has removed its folder.
+            self._attempt.check()
+            raise
+        self._forget_old(step, path)
+        return saved
+
+    def _fill(self, partial: Path, path: Path, step: int, files: dict[str, bytes]) -> Saved:
         shutil.rmtree(partial, ignore_errors=True)
-        partial.mkdir(parents=True)
+        partial.mkdir()
         for file, content in files.items():
             _write(partial / file, content)
         at = f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}"
@@ -62,33 +82,49 @@ class CheckpointStore:
         # The manifest is last: a folder without it is no checkpoint.
         _write(partial / MANIFEST, text)
         _flush_folder(partial)
-        self._attempt.check()
-        path = self._folder / name
-        shutil.rmtree(path, ignore_errors=True)
-        partial.rename(path)
-        _flush_folder(self._folder)
-        self._forget_old(path)
         return Saved(step, at, self._attempt.number, _digest(text), path)
 
-    def read_newest(self) -> tuple[Saved, dict[str, bytes]] | None:
-        """Return the newest checkpoint that is whole; damaged ones are told and left out."""
+    def read_newest(
+        self, read: Callable[[dict[str, bytes]], State | None]
+    ) -> tuple[Saved, State] | None:
+        """Return the newest checkpoint that is whole and that `read` takes.
+
+        Damaged ones, and those of another training, are told and left out.
+        """
         for path in self._by_step():
             found = _read(path)
-            if found is not None:
-                return found
-            _log.warning("checkpoint is damaged and left out", checkpoint=path.name)
+            if found is None:
+                _log.warning("checkpoint is damaged and left out", checkpoint=path.name)
+                continue
+            state = read(found[1])
+            if state is not None:
+                return found[0], state
+            _log.warning(
+                "checkpoint is of other data, code or settings, and left out", checkpoint=path.name
+            )
         return None
 
     def _by_step(self) -> list[Path]:
         found = [path for path in self._folder.glob(f"{_PREFIX}*-*") if _place(path) is not None]
         return sorted(found, key=lambda path: _place(path) or (0, 0), reverse=True)
 
-    def _forget_old(self, newest: Path) -> None:
-        others = [path for path in self._by_step() if path != newest]
-        for path in others[self._keep - 1 :]:
+    def _forget_old(self, step: int, newest: Path) -> None:
+        """Keep the newest ones, and all that is of a later attempt: it may be paused here."""
+        own = self._attempt.number
+        others = [
+            (_place(path), path)
+            for path in self._by_step()
+            if path != newest and (_place(path) or (0, 0))[1] <= own
+        ]
+        # What is further was not gone on from: it is damaged, or of another training.
+        further = [path for place, path in others if place is not None and place[0] > step]
+        former = [path for place, path in others if place is not None and place[0] <= step]
+        for path in [*further, *former[self._keep - 1 :]]:
             shutil.rmtree(path, ignore_errors=True)
-        for leftover in self._folder.glob(f"{_PARTIAL}*"):
-            shutil.rmtree(leftover, ignore_errors=True)
+        for leftover in self._folder.glob(f"{_PARTIAL}{_PREFIX}*"):
+            place = _place(Path(leftover.name.removeprefix(_PARTIAL)))
+            if place is None or place[1] <= own:
+                shutil.rmtree(leftover, ignore_errors=True)
 
 
 def _place(path: Path) -> tuple[int, int] | None:

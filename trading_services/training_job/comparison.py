@@ -15,6 +15,7 @@ from trading_services.model_training.registry import (
     read_model,
 )
 from trading_services.model_training.walk_forward import to_moment
+from trading_services.training_job.figures import describe_metrics
 from trading_services.training_job.job_file import JobFile
 from trading_services.training_job.scoring import UnknownFormatError, score_file
 from trading_services.training_job.stages import Stage, Work
@@ -78,18 +79,16 @@ def compare(rival: Rival, work: Work, final: Stage, challenger: dict[str, float]
     try:
         scores = score_file(rival.content, rival.model.file_format, sheet)
     except UnknownFormatError as error:
-        return {"championId": rival.model.model_id, "unavailable": f"the champion: {error}"}
+        return {
+            "championId": rival.model.model_id,
+            "unavailable": f"the champion cannot be scored: {error}",
+        }
     return {
         "championId": rival.model.model_id,
         "champion": describe_metrics(work.evaluate(rows, scores)),
         "challenger": describe_metrics(challenger),
         "bars": len(np.unique(work.dataset.samples.times[rows])),
     }
-
-
-def describe_metrics(metrics: dict[str, float]) -> dict[str, str]:
-    """Return metrics as texts; what is no number stays none."""
-    return {name: "NaN" if value != value else f"{value:.6f}" for name, value in metrics.items()}
 
 
 def _load(job: JobFile, row: RegisteredModel, digest: str, schema_hash: str) -> Rival:

@@ -14,6 +14,7 @@ from trading_services.contract.logs import get_logger
 from trading_services.training_job.attempts import Attempt
 from trading_services.training_job.checkpoints import CheckpointStore, Saved
 from trading_services.training_job.errors import StoppedError
+from trading_services.training_job.figures import describe_metrics
 from trading_services.training_job.stages import Stage, Work
 from trading_services.training_job.trainers import Trainer
 
@@ -116,10 +117,14 @@ class Course:
             if self.state.chunk == trainer.chunks:
                 self._end_stage(stage)
             self._save_if_due()
+        # What is done stays done while the database that it is registered in is away.
+        if self.saved is None or self.saved.step < self.pace.step:
+            self._save()
         _log.info(
             "checkpoint cost",
             seconds=round(self.pace.checkpoint_seconds, 4),
             of_seconds=round(self.pace.seconds, 4),
+            share=round(self.pace.checkpoint_seconds / max(self.pace.seconds, 1e-9), 6),
             checkpoints=self.pace.checkpoints,
         )
 
@@ -144,23 +149,23 @@ class Course:
     def _save_if_due(self) -> None:
         stopping = self.saving.should_stop()
         if stopping or self.saving.is_due():
-            began = time.monotonic()
-            files = self.state.to_files(self._recipe)
-            self.saved = self.saving.store.write(self.pace.step, files)
-            self.pace.checkpoints += 1
-            self.pace.checkpoint_seconds += time.monotonic() - began
-            self.saving.note()
+            self._save()
         if stopping:
             raise StoppedError(f"stopped at step {self.pace.step}, which is saved")
 
+    def _save(self) -> None:
+        began = time.monotonic()
+        files = self.state.to_files(self._recipe)
+        self.saved = self.saving.store.write(self.pace.step, files)
+        self.pace.checkpoints += 1
+        self.pace.checkpoint_seconds += time.monotonic() - began
+        self.saving.note()
+
     def _resume(self) -> None:
-        found = self.saving.store.read_newest()
+        found = self.saving.store.read_newest(lambda files: read_state(files, self._recipe))
         if found is not None:
-            saved, files = found
-            state = read_state(files, self._recipe)
-            if state is not None:
-                self.state, self.saved = state, saved
-                self.pace.step = self.pace.began_at = saved.step
+            self.saved, self.state = found
+            self.pace.step = self.pace.began_at = self.saved.step
         self.saving.attempt.note_start(self.pace.step)
         self.saving.attempt.note_step(self.pace.step)
         _log.info("training begins", attempt=self.saving.attempt.number, from_step=self.pace.step)
@@ -194,9 +199,7 @@ def describe(course: Course, told: dict[str, Any]) -> dict[str, Any]:
         "steps": pace.steps,
         "percent": min(100, pace.step * 100 // max(pace.steps, 1)),
         "remainingSeconds": pace.remaining(),
-        "metrics": {
-            name: f"{value:.6g}" for name, value in _newest_metrics(course.state.results).items()
-        },
+        "metrics": describe_metrics(_newest_metrics(course.state.results)),
         "checkpoint": None if course.saved is None else course.saved.as_dict(),
         **told,
     }

@@ -1,13 +1,13 @@
 """Reads the bars and features of a job's range, and says what is missing."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 import numpy as np
 
 from trading_services.database.connection import Database
 from trading_services.model_training.dataset import Dataset, History, build_dataset
-from trading_services.model_training.walk_forward import build_times
+from trading_services.model_training.walk_forward import build_times, to_moment
 from trading_services.training_job.errors import PermanentError
 from trading_services.training_job.job_file import JobFile
 
@@ -39,22 +39,35 @@ _BEGINNING = datetime.fromisoformat("1677-09-22T00:00:00+00:00")
 _END = datetime.fromisoformat("2262-04-11T00:00:00+00:00")
 
 
-def read_dataset(database: Database, job: JobFile, names: tuple[str, ...]) -> Dataset:
-    """Return the samples of all symbols; raises PermanentError for what there is not."""
-    histories = [_read_history(database, job, symbol, names) for symbol in job.dataset.symbols]
+def read_dataset(
+    database: Database, job: JobFile, names: tuple[str, ...], reach: Mapping[str, datetime]
+) -> tuple[Dataset, dict[str, datetime]]:
+    """Return the samples of all symbols, and each one's last bar; none is after its `reach`.
+
+    Raises PermanentError for what there is not.
+    """
+    histories = [
+        _read_history(database, job, names, (symbol, reach.get(symbol, _END)))
+        for symbol in job.dataset.symbols
+    ]
     for at, history in enumerate(histories):
         _check(database, job, at, history, names)
-    return build_dataset(histories, names, job.horizon_bars)
+        _check_prices(job, history)
+    last = {each.symbol: to_moment(each.times[-1]) for each in histories}
+    return build_dataset(histories, names, job.horizon_bars), last
 
 
-def _read_history(database: Database, job: JobFile, symbol: str, names: tuple[str, ...]) -> History:
+def _read_history(
+    database: Database, job: JobFile, names: tuple[str, ...], until: tuple[str, datetime]
+) -> History:
+    symbol, last = until
     parameters = {
         "symbol": symbol,
         "timeframe": job.model.timeframe,
         "names": list(names),
         "width": len(names),
         "first": job.dataset.first or _BEGINNING,
-        "last": job.dataset.last or _END,
+        "last": min(job.dataset.last or _END, last),
     }
     rows: list[tuple[datetime, float, list[float]]] = database.query(_ROWS, parameters)
     # The query's columns come in name order; the model wants the order of `names`.
@@ -96,6 +109,18 @@ def _check(
         f"dataset.minBars: {symbol} {timeframe} has {found} bars with all features in the range, "
         f"and {wanted} are wanted (its bars are from {range_}); widen the range, or lower minBars",
     )
+
+
+def _check_prices(job: JobFile, history: History) -> None:
+    wrong = np.flatnonzero(~(np.isfinite(history.opens) & (history.opens > 0)))
+    if len(wrong):
+        at = to_moment(history.times[wrong[0]])
+        raise PermanentError(
+            "InvalidPrices",
+            f"dataset: {history.symbol} {job.model.timeframe} opens at {history.opens[wrong[0]]} "
+            f"at {at:%Y-%m-%dT%H:%M:%SZ}, which is no price; mend the bar in stock_aggs, or leave "
+            "it out by dataset.from or dataset.to",
+        )
 
 
 def _check_features(database: Database, symbol: str, timeframe: str, names: Sequence[str]) -> None:

@@ -14,6 +14,10 @@ class PermanentError(Exception):
         self.message = message
 
 
+class DeviceMissingError(Exception):
+    """A device was given and cannot be used: on another node it may; says the mend."""
+
+
 class FencedError(Exception):
     """A later attempt has begun: this one must write nothing any more."""
 

@@ -2,7 +2,7 @@
 
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic.alias_generators import to_camel
@@ -10,6 +10,8 @@ from pydantic.alias_generators import to_camel
 from trading_services.training_job.errors import PermanentError
 
 Moment = Annotated[str, Field(max_length=32)]
+Whole = Annotated[int, Field(ge=1)]
+Text = Annotated[str, Field(min_length=1)]
 
 
 class _Part(BaseModel):
@@ -19,28 +21,28 @@ class _Part(BaseModel):
 class Line(_Part):
     """Which model it is."""
 
-    type: str
-    timeframe: str
+    type: Annotated[str, Field(pattern="^[a-z0-9]([-a-z0-9]*[a-z0-9])?$", max_length=63)]
+    timeframe: Annotated[str, Field(pattern="^[0-9]+[a-zA-Z]+$", max_length=16)]
 
 
 class DatabaseSpec(_Part):
     """Where the bars, the features and the registry are."""
 
-    host: str
-    port: int
-    name: str
-    user: str
+    host: Text
+    port: Annotated[int, Field(ge=1, le=65535)]
+    name: Text
+    user: Text
     password_file: Path
 
 
 class DatasetSpec(_Part):
     """Which bars; times are days or moments in UTC."""
 
-    symbols: Annotated[list[str], Field(min_length=1)]
+    symbols: Annotated[list[Text], Field(min_length=1)]
     from_: Annotated[Moment | None, Field(alias="from")] = None
     to: Moment | None = None
     as_of: Moment | None = None
-    min_bars: int = 400
+    min_bars: Whole = 400
 
     @property
     def first(self) -> datetime | None:
@@ -61,18 +63,19 @@ class DatasetSpec(_Part):
 class ValidationSpec(_Part):
     """How a version is judged out of sample."""
 
-    folds: int = 5
-    embargo_bars: int = 5
-    min_train_bars: int = 250
-    holdout_bars: int = 100
+    scheme: Literal["PurgedWalkForward"] = "PurgedWalkForward"
+    folds: Whole = 5
+    embargo_bars: Annotated[int, Field(ge=0)] = 5
+    min_train_bars: Whole = 250
+    holdout_bars: Whole = 100
 
 
 class AssumptionsSpec(_Part):
     """How scores are traded when a version is judged."""
 
-    entry_strength: float = 0.03
-    cost_bps: float = 3.0
-    bars_per_year: int = 252
+    entry_strength: Annotated[float, Field(ge=0, le=1)] = 0.03
+    cost_bps: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 3.0
+    bars_per_year: Whole = 252
 
 
 class ChampionSpec(_Part):
@@ -87,14 +90,14 @@ class CheckpointSpec(_Part):
     """Where and how often a training is saved."""
 
     folder: Path
-    every_seconds: float = 60
-    keep: int = 2
+    every_seconds: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 60
+    keep: Whole = 2
 
 
 class RetentionSpec(_Part):
     """Which versions' files stay."""
 
-    keep_versions: int = 10
+    keep_versions: Whole = 10
     keep: list[str] = []
 
 
@@ -110,19 +113,19 @@ class JobFile(_Part):
     """The whole file."""
 
     job: str
-    run: int
+    run: Whole
     system: str
     model: Line
     trainer: str = "LightGBM"
     database: DatabaseSpec
     dataset: DatasetSpec
     features: list[str] = []
-    horizon_bars: int = 1
+    horizon_bars: Whole = 1
     hyperparameters: dict[str, str] = {}
-    seed: int = 7
+    seed: Annotated[int, Field(ge=0, le=2**31 - 1)] = 7
     validation: ValidationSpec = ValidationSpec()
     assumptions: AssumptionsSpec = AssumptionsSpec()
-    leakage_checks: list[str] = []
+    leakage_checks: list[Literal["LabelShuffle", "FutureShift"]] = []
     champion: ChampionSpec | None = None
     models_folder: Path
     checkpoints: CheckpointSpec
@@ -137,12 +140,13 @@ def read_job_file(path: Path) -> JobFile:
         return JobFile.model_validate_json(path.read_bytes())
     except OSError as error:
         raise PermanentError(
-            "NoJobFile", f"TRADING_TRAINING_JOB: {path} cannot be read ({error.strerror})"
+            "NoJobFile",
+            f"TRADING_TRAINING_JOB: {path} cannot be read ({error.strerror}); mend the path",
         ) from None
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
         field = ".".join(map(str, first["loc"]))
-        raise PermanentError("InvalidJobFile", f"{field}: {first['msg']}") from None
+        raise PermanentError("InvalidJobFile", f"{field}: {first['msg']}; mend it") from None
 
 
 def _read_moment(field: str, text: str) -> datetime:

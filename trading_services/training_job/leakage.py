@@ -10,7 +10,7 @@ FutureShift: features that are known a horizon later cost an honest model little
 0.1 may be lost.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from math import sqrt
 
@@ -33,7 +33,7 @@ class CheckResult:
     message: str
 
 
-def judge_leakage(results: Results, checks: list[str], symbols: int) -> list[CheckResult]:
+def judge_leakage(results: Results, checks: Sequence[str], symbols: int) -> list[CheckResult]:
     """Return what the checks found in the results of all stages."""
     judges = {
         StageKind.LABEL_SHUFFLE.value: lambda: _judge_shuffle(results, symbols),

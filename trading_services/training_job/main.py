@@ -3,7 +3,7 @@
 import os
 import signal
 import threading
-import time
+from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
 
@@ -17,23 +17,45 @@ from trading_services.database.connection import (
     DatabaseAddress,
     bound_answers,
 )
-from trading_services.database.migrations import apply_migrations
+from trading_services.database.migrations import MigrationError, apply_migrations
 from trading_services.training_job.answer import build_failure, write_answer
 from trading_services.training_job.errors import (
     EXIT_AGAIN,
     EXIT_PERMANENT,
+    DeviceMissingError,
     FencedError,
     PermanentError,
     StoppedError,
 )
 from trading_services.training_job.job_file import JobFile, read_job_file
+from trading_services.training_job.patience import wait_for_database
 from trading_services.training_job.progress import PORT, Progress, serve_progress
+from trading_services.training_job.trainers import read_trainer
 from trading_services.training_job.training import read_features, train
 
-_WAIT_SECONDS = 60.0
 _STOPPED = 143  # as a shell says of a program that was asked to stop
 
 _log = get_logger(__name__)
+
+
+@dataclass(frozen=True)
+class _Ending:
+    """How a program that failed ends; without a reason it leaves no answer behind."""
+
+    code: int
+    reason: str
+    message: str
+
+
+_ENDINGS = (
+    PermanentError,
+    ConfigError,
+    MigrationError,
+    DeviceMissingError,
+    StoppedError,
+    FencedError,
+    *UNAVAILABLE,
+)
 
 
 def main(*, check_only: bool = False) -> int:
@@ -41,24 +63,33 @@ def main(*, check_only: bool = False) -> int:
     configure_logging(LoggingConfig(), "train", Path("/nonexistent"))
     try:
         return _run(check_only=check_only)
-    except PermanentError as error:
-        _log.critical("training refused", reason=error.reason, problem=error.message)
-        write_answer(build_failure(error.reason, error.message))
-        return EXIT_PERMANENT
-    except ConfigError as error:
-        _log.critical("configuration refused", problem=str(error))
-        write_answer(build_failure("InvalidConfiguration", str(error)))
-        return EXIT_PERMANENT
-    except StoppedError as error:
-        _log.warning("stopped", where=str(error))
-        return _STOPPED
-    except FencedError as error:
-        _log.error("fenced off", problem=str(error))
-        return EXIT_AGAIN
-    except UNAVAILABLE as error:
-        _log.error("the database is away", error=str(error))
-        write_answer(build_failure("DatabaseUnavailable", f"database: {error}"))
-        return EXIT_AGAIN
+    except _ENDINGS as error:
+        ending = _build_ending(error)
+    _log.error("no version", reason=ending.reason, problem=ending.message, exit_code=ending.code)
+    if ending.reason:
+        write_answer(build_failure(ending.reason, ending.message))
+    return ending.code
+
+
+def _build_ending(error: Exception) -> _Ending:
+    match error:
+        case PermanentError():
+            ending = _Ending(EXIT_PERMANENT, error.reason, error.message)
+        case ConfigError():
+            ending = _Ending(EXIT_PERMANENT, "InvalidConfiguration", str(error))
+        case MigrationError():
+            ending = _Ending(EXIT_PERMANENT, "DatabaseMismatch", f"image: {error}")
+        case DeviceMissingError():
+            ending = _Ending(EXIT_AGAIN, "DeviceMissing", str(error))
+        case StoppedError():
+            ending = _Ending(_STOPPED, "", str(error))
+        case FencedError():
+            ending = _Ending(EXIT_AGAIN, "", str(error))
+        case _:
+            told = str(error).strip()
+            away = f"database: {told}; have it answer, the training goes on where it is"
+            ending = _Ending(EXIT_AGAIN, "DatabaseUnavailable", away)
+    return ending
 
 
 def _run(*, check_only: bool) -> int:
@@ -73,6 +104,7 @@ def _run(*, check_only: bool) -> int:
     signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM, signal.SIGINT})
     job = read_job_file(Path(os.environ.get("TRADING_TRAINING_JOB", "")))
     features = read_features(Path(os.environ.get("CONFIG_DIR", "/app/config")))
+    read_trainer(job.trainer, job.hyperparameters, job.seed)
     if check_only:
         _log.info("job file accepted", job=job.job)
         return 0
@@ -103,12 +135,6 @@ def _connect(job: JobFile, stopping: threading.Event) -> Database:
         password=SecretStr(password),
         application_name="train",
     )
-    database, deadline = Database(address), time.monotonic() + _WAIT_SECONDS
-    while True:
-        try:
-            apply_migrations(database)
-            return database
-        except UNAVAILABLE:
-            if stopping.is_set() or time.monotonic() > deadline:
-                raise
-        stopping.wait(1.0)
+    database = Database(address)
+    wait_for_database(lambda: apply_migrations(database), stopping.is_set)
+    return database

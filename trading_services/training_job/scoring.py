@@ -16,6 +16,25 @@ class UnknownFormatError(Exception):
 
 def score_file(content: bytes, file_format: str, sheet: Sheet) -> Matrix:
     """Return the probability of a rise for each row; raises UnknownFormatError."""
+    try:
+        scores = _score(content, file_format, sheet)
+    except UnknownFormatError:
+        raise
+    except (
+        Exception
+    ) as error:  # the libraries raise what they like at a file that is none of theirs
+        raise UnknownFormatError(
+            f"its {file_format} file is refused ({type(error).__name__}: {str(error)[:200]}); "
+            "promote another version"
+        ) from None
+    if scores.shape != (len(sheet.rows),) or not bool(((scores >= 0) & (scores <= 1)).all()):
+        raise UnknownFormatError(
+            "its file gives no probability for each bar; promote another version"
+        )
+    return scores
+
+
+def _score(content: bytes, file_format: str, sheet: Sheet) -> Matrix:
     if file_format == "lightgbm":
         return score_text(content.decode(), sheet.features[sheet.rows])
     if file_format == "onnx":

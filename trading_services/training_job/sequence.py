@@ -45,6 +45,12 @@ class Sequence:
 
     format = "onnx"
     suffix = ".onnx"
+    can_use_devices = True
+
+    @property
+    def device(self) -> str:
+        """What it works on here."""
+        return find_device()
 
     @property
     def chunks(self) -> int:
@@ -82,9 +88,11 @@ class Sequence:
             loss = loss_of(net(windows[rows]), labels[rows])
             loss.backward()
             optimizer.step()
-        if not math.isfinite(float(loss.detach())):
+        # A last loss that is a number may still leave weights that are not.
+        if not all(bool(torch.isfinite(each).all()) for each in net.parameters()):
             raise PermanentError(
-                "Diverged", "hyperparameters.learning_rate: the loss is no number; lower it"
+                "Diverged",
+                "hyperparameters.learning_rate: the weights are no numbers any more; lower it",
             )
         return _save(net, optimizer)
 

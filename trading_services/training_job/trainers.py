@@ -52,6 +52,14 @@ class Trainer(Protocol):
         """The end of its files' names."""
 
     @property
+    def can_use_devices(self) -> bool:
+        """Whether it works on a GPU where there is one."""
+
+    @property
+    def device(self) -> str:
+        """What it works on here: cpu, cuda."""
+
+    @property
     def chunks(self) -> int:
         """How many chunks make a model."""
 

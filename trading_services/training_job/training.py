@@ -3,8 +3,9 @@
 import hashlib
 import json
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import asdict
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -29,16 +30,24 @@ from trading_services.training_job.candidates import (
     register,
 )
 from trading_services.training_job.checkpoints import CheckpointStore
-from trading_services.training_job.comparison import compare, describe_metrics, find_champion
+from trading_services.training_job.comparison import compare, find_champion
 from trading_services.training_job.course import Course, Saving, describe
 from trading_services.training_job.data import read_dataset
+from trading_services.training_job.device import check_device
+from trading_services.training_job.figures import describe_metrics, describe_number
 from trading_services.training_job.job_file import JobFile
 from trading_services.training_job.leakage import CheckResult, judge_leakage
+from trading_services.training_job.patience import wait_for_database
 from trading_services.training_job.progress import Progress
+from trading_services.training_job.reach import keep_reach, read_reach
 from trading_services.training_job.stages import Stage, StageKind, Work, plan_stages
 from trading_services.training_job.trainers import Trainer, read_trainer
 
+_LEFT_OVER_SECONDS = 3600.0
+
 _log = get_logger(__name__)
+
+_Read = Callable[[Mapping[str, datetime]], tuple[Dataset, dict[str, datetime]]]
 
 
 def train(
@@ -53,17 +62,22 @@ def train(
     Raises PermanentError, FencedError, StoppedError.
     """
     trainer = read_trainer(job.trainer, job.hyperparameters, job.seed)
-    dataset = read_dataset(database, job, _choose_features(job, features))
-    stages, code = plan_stages(job, dataset), build_code_digest()
-    _forget_former_runs(job)
-    attempt = claim_attempt(job.checkpoints.folder)
+    check_device(job, trainer)
+    names, code = _choose_features(job, features), build_code_digest()
+
+    def read(reach: Mapping[str, datetime]) -> tuple[Dataset, dict[str, datetime]]:
+        return wait_for_database(lambda: read_dataset(database, job, names, reach), should_stop)
+
+    attempt, dataset = _begin(job, read)
     try:
+        stages = plan_stages(job, dataset)
         course = _build_course(job, (dataset, stages, trainer, code), attempt, should_stop)
         course_told = _watch(course, attempt, progress)
         course.run()
         course_told(course)
-        attempt.check()
-        answer = _register(database, job, features, course, code)
+        answer = wait_for_database(
+            lambda: _register(database, job, features, course, (attempt, code)), should_stop
+        )
         told = attempt.told()
     finally:
         attempt.close()
@@ -72,6 +86,22 @@ def train(
     answer["checkpoint"] = None if course.saved is None else course.saved.as_dict()
     shutil.rmtree(job.checkpoints.folder, ignore_errors=True)
     return answer
+
+
+def _begin(job: JobFile, read: _Read) -> tuple[Attempt, Dataset]:
+    """Claim an attempt and return the data of the run, which all its attempts share.
+
+    Nothing is written before it is known that the data are enough.
+    """
+    folder = job.checkpoints.folder
+    reach = read_reach(folder)
+    dataset, last = read(reach)
+    plan_stages(job, dataset)
+    _forget_former_runs(job)
+    attempt = claim_attempt(folder)
+    if not reach and not keep_reach(folder, last, attempt.number):
+        dataset, _ = read(read_reach(folder))  # another attempt was first
+    return attempt, dataset
 
 
 def _forget_former_runs(job: JobFile) -> None:
@@ -113,11 +143,16 @@ def _watch(course: Course, attempt: Attempt, progress: Progress) -> Callable[[Co
 
 
 def _register(
-    database: Database, job: JobFile, features: FeatureConfig, course: Course, code: str
+    database: Database,
+    job: JobFile,
+    features: FeatureConfig,
+    course: Course,
+    by: tuple[Attempt, str],
 ) -> dict[str, Any]:
     """Write the file, then the row, and return the answer: a crash in between leaves a file that
     the next attempt writes again unchanged.
     """
+    attempt, code = by
     work, results = course.work, course.state.results
     final = course.stages[-1]
     checks = judge_leakage(results, job.leakage_checks, len(job.dataset.symbols))
@@ -125,7 +160,9 @@ def _register(
     comparison = compare(
         find_champion(database, job, schema_hash), work, final, results[final.name]
     )
-    delete_leftovers(job.models_folder)
+    # Other trainings write into the folder too.
+    delete_leftovers(job.models_folder, _LEFT_OVER_SECONDS)
+    attempt.check()
     content = course.final_file
     path, digest = write_model_content(job.models_folder, content, course.trainer.suffix)
     dataset = work.dataset
@@ -149,9 +186,10 @@ def _register(
         "comparison": comparison,
         "leakage": [asdict(each) for each in checks],
     }
+    attempt.check()
     register(database, job, dataset, version, facts)
     _log.info("version registered", model_id=version.model_id, **means)
-    expired = expire_old(database, job)
+    expired = expire_old(database, job, version)
     return {
         "outcome": "Succeeded",
         "message": f"{version.model_id} is registered",
@@ -182,8 +220,8 @@ def _describe_check(check: CheckResult) -> dict[str, Any]:
     return {
         "check": check.check,
         "passed": check.passed,
-        "value": f"{check.value:.6f}",
-        "bound": f"{check.bound:.6f}",
+        "value": describe_number(check.value),
+        "bound": describe_number(check.bound),
         "message": check.message,
     }
 
