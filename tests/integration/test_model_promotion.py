@@ -83,11 +83,7 @@ def strategy(port: int) -> Iterator[Strategy]:
 
 
 def _start(space: Namespace, port: int, **spec: Any) -> None:
-    start_system(space)
-    services = space.get("tradingsystems", "desk")["spec"]["services"]
-    services[0]["ports"][0]["port"] = port
-    space.merge("tradingsystems", "desk", {"spec": {"services": services}})
-    eventually(lambda: space.is_ready("desk"))
+    start_system(space, port)
     # The operator asks pods by their address; these have none of their own.
     for pod in space.list("pods", "app.kubernetes.io/component=strategy"):
         body = {"status": {"podIP": "127.0.0.1", "podIPs": [{"ip": "127.0.0.1"}]}}
@@ -183,6 +179,30 @@ def test_a_version_that_fails_in_use_goes_back_by_itself_and_is_not_tried_again(
     eventually(lambda: status(namespace)["run"]["number"] == 3 and phase(namespace) == "Succeeded")
     operators.settle(2.0)
     assert _champion(namespace) == "v1"
+
+
+def test_a_version_trained_meanwhile_waits_until_the_watched_one_is_decided_about(
+    namespace: Namespace, operators: Operators, strategy: Strategy, port: int
+) -> None:
+    leader = operators.start_leading(**OPERATOR)
+    live = [{"metric": "liveHitRate", "op": ">=", "value": "0.4"}]
+    _start(namespace, port, promotion={**AUTO, "observation": {**WINDOW, "live": live}})
+    _promote(namespace, strategy, "v1", 1)
+    edit(namespace, seed=8, promotion={"observation": {"window": "300s"}})
+    strategy.say("v2")
+    end_training(namespace, "daily-2-1", trained("v2"))
+    eventually(lambda: _promoted(namespace) == "Observing" and _champion(namespace) == "v2")
+    edit(namespace, seed=9)
+    end_training(namespace, "daily-3-1", trained("v3"))
+    eventually(lambda: status(namespace)["run"]["number"] == 3 and phase(namespace) == "Succeeded")
+    leader.kill()
+    operators.start_leading(**OPERATOR)
+    assert (_champion(namespace), _promoted(namespace)) == ("v2", "Observing")
+    strategy.say("v2", judged=30, scored=30, live={"liveHitRate": "0.31"})
+    eventually(lambda: _champion(namespace) == "v3")
+    history = [(each["event"], each["version"]) for each in status(namespace)["promotionHistory"]]
+    assert history[-3:] == [("Promoted", "v2"), ("RolledBack", "v2"), ("Promoted", "v3")]
+    assert [each["id"] for each in status(namespace)["previous"]] == ["v1"]
 
 
 def test_a_worse_or_a_leaking_version_is_refused_with_every_gate_and_its_value(

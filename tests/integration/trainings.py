@@ -32,11 +32,12 @@ def build_training(name: str = "daily", system: str = "desk", **spec: Any) -> Ma
     }
 
 
-def start_system(space: Namespace, **spec: Any) -> None:
+def start_system(space: Namespace, port: int = 8000, **spec: Any) -> None:
     """Start a small system that trades with models, and wait until it is Ready."""
     volumes = [{"name": "models", "size": "1Gi"}]
     mounts = [{"name": "models", "mountPath": "/app/models"}]
-    services = [build_service("strategy", "db", volumes=mounts)]
+    ports = [{"name": "http", "port": port}]
+    services = [build_service("strategy", "db", volumes=mounts, ports=ports)]
     stores = [build_datastore("db", "TimescaleDB")]
     system = build_system("desk", services, stores, volumes=volumes, **spec)
     space.create("tradingsystems", system)
