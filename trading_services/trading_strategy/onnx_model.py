@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from trading_services.onnx_runtime import load_onnxruntime
 from trading_services.trading_strategy.tree_model import ModelFormatError
 
 _WINDOW, _FEATURES = "window", "feature_names"  # of the file's metadata
@@ -32,8 +33,7 @@ class OnnxModel:
 
 def build_onnx_model(content: bytes) -> OnnxModel:
     """Read a file; raises ModelFormatError if it is none of ours."""
-    import onnxruntime  # native code: only where such a model is traded
-
+    onnxruntime = load_onnxruntime()
     options = onnxruntime.SessionOptions()
     # One bar at a time: more threads only wait for each other.
     options.intra_op_num_threads = options.inter_op_num_threads = 1

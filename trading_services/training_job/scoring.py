@@ -5,6 +5,7 @@ import json
 import numpy as np
 
 from trading_services.model_training.trainer import Matrix
+from trading_services.onnx_runtime import load_onnxruntime
 from trading_services.training_job.boosting import score_text
 from trading_services.training_job.onnx_file import WINDOW
 from trading_services.training_job.trainers import Sheet
@@ -20,9 +21,7 @@ def score_file(content: bytes, file_format: str, sheet: Sheet) -> Matrix:
         scores = _score(content, file_format, sheet)
     except UnknownFormatError:
         raise
-    except (
-        Exception
-    ) as error:  # the libraries raise what they like at a file that is none of theirs
+    except Exception as error:  # the libraries raise what they like at what is no file of theirs
         raise UnknownFormatError(
             f"its {file_format} file is refused ({type(error).__name__}: {str(error)[:200]}); "
             "promote another version"
@@ -44,7 +43,7 @@ def _score(content: bytes, file_format: str, sheet: Sheet) -> Matrix:
 
 def _score_onnx(content: bytes, sheet: Sheet) -> Matrix:
     try:
-        import onnxruntime
+        onnxruntime = load_onnxruntime()
     except ImportError:
         raise UnknownFormatError(
             "this image has no onnxruntime; take model-training-torch"
