@@ -97,7 +97,7 @@ test-faults: venv setup ## Fault points that the day's seed draws (SEED=): a par
 
 TORCH := $(CACHE)/venv/torch-$(shell cat requirements/model-training-torch.txt requirements/test.txt | sha256sum | cut -c1-16)
 test-torch: $(TORCH)/.done ## The PyTorch trainer, on a GPU where there is one (on request: 6 GB of packages)
-	@$(TORCH)/bin/pytest tests/on_request
+	@$(TORCH)/bin/pytest --ignore=tests/on_request/node tests/on_request
 $(TORCH)/.done:
 	@$(PYTHON) -m venv --clear $(TORCH)
 	@$(TORCH)/bin/pip install --quiet --disable-pip-version-check --require-hashes -r requirements/test.txt
@@ -108,6 +108,10 @@ $(TORCH)/.done:
 test-e2e: venv images ## The whole example on a real node with real containers
 	@$(PYTHON) -m cluster up --profile node $(TESTED)
 	@rc=0; export FAILURES=$$(mktemp); $(BIN)/pytest $(ONCE_MORE) $(APART) tests/e2e || rc=$$?; $(PYTHON) -m cluster down --profile node $(TESTED); cat $$FAILURES; rm $$FAILURES; exit $$rc
+
+test-torch-node: venv images ## A PyTorch model trained and traded on a real node (on request: a 6 GB image)
+	@$(PYTHON) -m cluster up --profile node $(TESTED)
+	@rc=0; $(BIN)/pytest $(APART) tests/on_request/node || rc=$$?; $(PYTHON) -m cluster down --profile node $(TESTED); exit $$rc
 
 # BENCH: the size of a run, as `python -m bench run --help` lists it (--systems 1000 --idle-seconds 600).
 BENCH ?=
@@ -156,6 +160,6 @@ cluster-down: ## Stop every local cluster and leave nothing behind
 	@$(PYTHON) -m cluster down --profile node && $(PYTHON) -m cluster down --profile control-plane
 
 .PHONY: help demo demo-down test venv setup images check test-unit test-contract test-services \
-	test-integration test-mutation test-faults faults test-all test-e2e test-torch crds fmt lock cluster-up cluster-down bench bench-publish \
+	test-integration test-mutation test-faults faults test-all test-e2e test-torch test-torch-node crds fmt lock cluster-up cluster-down bench bench-publish \
 	bench-rollback bench-rollback-publish bench-backups bench-backups-publish bench-training \
 	bench-training-publish damage
