@@ -110,7 +110,14 @@ def _has_waited(scene: _Scene, plan: PromotionPlan) -> bool:
     if version is None or state is None or state.version == version.id:
         return False
     traded = plan.champion is not None and plan.champion.id == version.id
-    return not traded and all(each.version != version.id for each in plan.history)
+    # It may have been refused before, and was trained again since.
+    selected = [
+        at
+        for at, each in enumerate(plan.history)
+        if (each.event, each.version) == (HistoryEvent.PROMOTED, state.version)
+    ]
+    later = plan.history[selected[-1] + 1 :] if selected else plan.history
+    return not traded and all(each.version != version.id for each in later)
 
 
 def _take_up(scene: _Scene, plan: PromotionPlan) -> PromotionPlan:

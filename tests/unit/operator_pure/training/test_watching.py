@@ -65,6 +65,18 @@ def test_a_version_that_waited_is_decided_about_once(gates: tuple[GateResult, ..
     assert last == [("Kept", "v2"), (told, "v3")]
 
 
+def test_a_version_that_was_refused_before_and_trained_again_is_decided_about() -> None:
+    desk = Desk(promotion=AUTO)
+    desk.train("v3", FAILED)
+    desk.train("v2")
+    desk.report("v2", **GOOD_LIVE)
+    desk.step()
+    desk.train("v3")
+    desk.step(seconds=3600)
+    desk.step()
+    assert desk.traded == "v3"
+
+
 def test_what_was_compared_with_a_version_that_went_back_is_refused() -> None:
     gate = {"metric": "oosSharpe", "op": ">=", "relativeTo": "Champion", "margin": "0.1"}
     desk = _watched(gates=[gate])
