@@ -7,6 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from trading_operator.api.model_training_status import HistoryEvent
+from trading_operator.plan.training.promotion import PERSON
 from unit.operator_pure.training.desk import FAILED, LIVE, PASSED, Desk
 
 AUTO = {"service": "strategy", "mode": "Auto", "observation": {"live": [LIVE]}}
@@ -77,3 +78,15 @@ def test_the_newest_version_is_decided_about_and_then_nothing_moves(
     replaced = {each.id for each in again.previous}
     assert newest == desk.traded or newest in blocked | left | replaced or failed
     assert desk.traded not in replaced
+
+
+@settings(max_examples=200, deadline=None)
+@given(events=st.lists(EVENTS, min_size=1, max_size=14))
+def test_where_people_approve_nothing_is_selected_unasked(events: list[Happening]) -> None:
+    desk = Desk(promotion={**AUTO, "mode": "Manual"})
+    for number, event in enumerate(events):
+        _happen(desk, event, number)
+    _let_go_well(desk)
+    selected = [each for each in desk.plan.history if each.event is HistoryEvent.PROMOTED]
+    assert all(each.by == PERSON for each in selected)
+    assert desk.traded in {"", *(each.version for each in selected)}
