@@ -336,7 +336,8 @@ def test_without_the_read_of_storage_classes_a_wrong_one_shows_as_a_pending_clai
     eventually(lambda: namespace.is_ready("good"))
     claim = eventually(lambda: namespace.get("persistentvolumeclaims", "data-wrong-db-0"))
     assert claim["status"]["phase"] == "Pending"
-    assert namespace.condition("wrong", "Stalled")["reason"] != "StorageClassNotFound"
+    told = eventually(lambda: namespace.condition("wrong", "Stalled").get("reason"))
+    assert told != "StorageClassNotFound"
     assert "StorageClasses may not be read" in replica.log.read_text()
 
 

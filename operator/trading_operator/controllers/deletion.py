@@ -19,7 +19,7 @@ from trading_operator.kube.apply import apply_plan
 from trading_operator.kube.cache import Key
 from trading_operator.kube.errors import ApiError
 from trading_operator.kube.finalizer import leaves_orphans, namespace_ends
-from trading_operator.kube.read import key_of, read_observed
+from trading_operator.kube.read import key_of, read_observed, were_freed
 from trading_operator.manifests.metadata import Owner
 from trading_operator.manifests.volume_claim import CLAIM_KIND
 from trading_operator.observe.deletion import (
@@ -39,6 +39,7 @@ from trading_operator.plan.last_backup import find_last_backup, wants_last_backu
 from trading_operator.plan.references import References
 from trading_operator.plan.types import Applied, Observed
 
+_LOOK_AGAIN_AT_ORPHANS = 1.0
 _NOTHING = References(frozenset(), frozenset(), {})
 
 _log = logging.getLogger(__name__)
@@ -53,10 +54,9 @@ async def end_trading_system(
 ) -> Farewell:
     """Stop a deleted system in order, for as long as its spec allows. Raises ApiError."""
     owner, spec = parse_owner(body), _parse_spec(body)
-    if leaves_orphans(body):
-        return Farewell()
-    if await namespace_ends(kube.transport, owner.namespace):
-        return Farewell(events=_skipped_backup(spec))
+    unstopped = await _find_unstopped(kube, owner, spec, body)
+    if unstopped is not None:
+        return unstopped
     if spec is not None:
         await try_restraint(kube, owner, spec, operand)  # once more when it is looked at again
     deadline = stop_deadline(spec, _deleted_at(body))
@@ -80,6 +80,20 @@ async def end_trading_system(
         return Farewell(events=last_backup_events(last))
     status = deletion_status(owner, ending.blocks, deadline, known_status(kube, body), now)
     return Farewell(Report(status, min(LOOK_AGAIN, deadline - now).total_seconds()))
+
+
+async def _find_unstopped(
+    kube: Kube, owner: Owner, spec: TradingSystemSpec | None, body: Body
+) -> Farewell | None:
+    """Return the end of a system whose components are not the operator's to stop."""
+    if leaves_orphans(body):
+        return Farewell()
+    if await namespace_ends(kube.transport, owner.namespace):
+        return Farewell(events=_skipped_backup(spec))
+    if await were_freed(kube, owner):
+        # A write by what is known would take them back, and stop what is meant to go on.
+        return Farewell(Report(known_status(kube, body) or {}, _LOOK_AGAIN_AT_ORPHANS))
+    return None
 
 
 def _look_around(

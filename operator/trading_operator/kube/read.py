@@ -19,6 +19,8 @@ from trading_operator.plan.references import References
 from trading_operator.plan.rollout.commands import HANDLED
 from trading_operator.plan.stored_revision import read_revision
 from trading_operator.plan.types import (
+    WORKLOAD_KINDS,
+    Manifest,
     Observed,
     Owner,
     Ref,
@@ -118,6 +120,20 @@ async def read_owner(kube: Kube, owner: Owner) -> Mapping[str, Any] | None:
     return body if body["metadata"]["uid"] == owner.uid else None
 
 
+async def were_freed(kube: Kube, owner: Owner) -> bool:
+    """Tell whether a workload that is known as the system's own is that no more. Raises ApiError.
+
+    Who deletes a system and asks for orphans has its children freed before the system goes on, but
+    the watch of the children may be behind that of the system.
+    """
+    for ref, entry in kube.cache.children(key_of(owner), owner.uid).items():
+        if ref.kind in WORKLOAD_KINDS and is_owned(owner, entry.manifest):
+            live = await _read_live(kube, owner, ref)
+            if live is not None:
+                return not is_owned(owner, live)
+    return False
+
+
 async def look_again_at_foreign(kube: Kube, owner: Owner) -> None:
     """Ask whether names that somebody else had are still taken. Raises ApiError."""
     key = key_of(owner)
@@ -129,14 +145,23 @@ async def look_again_at_foreign(kube: Kube, owner: Owner) -> None:
 
 
 async def _is_taken(kube: Kube, owner: Owner, ref: Ref) -> bool:
-    try:
-        live = await kube.transport.send(Call("get", BY_KIND[ref.kind], owner.namespace, ref.name))
-    except ApiError as error:
-        if error.status != 404:
-            raise
+    live = await _read_live(kube, owner, ref)
+    if live is None:
         return False
     references = live["metadata"].get("ownerReferences") or ()
     return not (is_owned(owner, live) or (is_labelled(owner, live) and not references))
+
+
+async def _read_live(kube: Kube, owner: Owner, ref: Ref) -> Manifest | None:
+    try:
+        found: Manifest = await kube.transport.send(
+            Call("get", BY_KIND[ref.kind], owner.namespace, ref.name)
+        )
+    except ApiError as error:
+        if error.status != 404:
+            raise
+        return None
+    return found
 
 
 def _told(previous: Mapping[str, Any] | None, field: str) -> dict[str, str]:
