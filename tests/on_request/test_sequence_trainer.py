@@ -8,7 +8,7 @@ import pytest
 from trading_services.training_job.errors import PermanentError
 from trading_services.training_job.scoring import score_file
 from trading_services.training_job.sequence import Sequence, find_device, read_sequence
-from trading_services.training_job.trainers import Sheet
+from trading_services.training_job.sheet import Sheet
 
 NAMES = ("a", "b", "c", "d")
 SETTINGS = {"epochs": "6", "window": "8", "hidden": "12", "batch_size": "64"}

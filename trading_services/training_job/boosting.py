@@ -6,16 +6,13 @@ program was started anew in between.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from trading_services.model_training.lightgbm_trainer import REPEATABLE
 from trading_services.model_training.trainer import Matrix
 from trading_services.training_job.errors import PermanentError
-
-if TYPE_CHECKING:
-    from trading_services.training_job.trainers import Sheet
+from trading_services.training_job.sheet import Sheet
 
 DEFAULTS: Mapping[str, int | float | str | bool] = {
     "num_leaves": 5,
@@ -54,7 +51,7 @@ class Boosting:
         """Return what decides the model's bytes."""
         return ["LightGBM", self.rounds, self.seed, dict(self.parameters)]
 
-    def train_chunk(self, sheet: "Sheet", state: bytes, chunk: int) -> bytes:
+    def train_chunk(self, sheet: Sheet, state: bytes, chunk: int) -> bytes:
         """Return the model's text with one more chunk of trees."""
         import lightgbm  # native code and scipy: loaded when training starts, not before
 
@@ -81,7 +78,7 @@ class Boosting:
             ) from None
         return str(booster.model_to_string()).encode()
 
-    def score(self, state: bytes, sheet: "Sheet") -> Matrix:
+    def score(self, state: bytes, sheet: Sheet) -> Matrix:
         """Return the probability of a rise for each row."""
         return score_text(state.decode(), sheet.features[sheet.rows])
 

@@ -18,8 +18,8 @@ from trading_services.model_training.walk_forward import to_moment
 from trading_services.training_job.figures import describe_metrics
 from trading_services.training_job.job_file import JobFile
 from trading_services.training_job.scoring import UnknownFormatError, score_file
+from trading_services.training_job.sheet import Sheet
 from trading_services.training_job.stages import Stage, Work
-from trading_services.training_job.trainers import Sheet
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from trading_services.model_training.trainer import Matrix
 from trading_services.onnx_runtime import load_onnxruntime
 from trading_services.training_job.boosting import score_text
 from trading_services.training_job.onnx_file import WINDOW
-from trading_services.training_job.trainers import Sheet
+from trading_services.training_job.sheet import Sheet
 
 
 class UnknownFormatError(Exception):

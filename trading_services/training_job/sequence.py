@@ -16,7 +16,7 @@ import numpy as np
 from trading_services.model_training.trainer import Matrix
 from trading_services.training_job.errors import PermanentError
 from trading_services.training_job.onnx_file import Network, build_onnx
-from trading_services.training_job.trainers import Sheet
+from trading_services.training_job.sheet import Sheet
 
 # Without it cuBLAS may add in another order from run to run.
 _WORKSPACE = ("CUBLAS_WORKSPACE_CONFIG", ":4096:8")

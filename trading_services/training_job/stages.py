@@ -24,7 +24,7 @@ from trading_services.model_training.walk_forward import (
 )
 from trading_services.training_job.errors import PermanentError
 from trading_services.training_job.job_file import JobFile
-from trading_services.training_job.trainers import Indices, Sheet
+from trading_services.training_job.sheet import Indices, Sheet
 
 NAMES = {"sharpe": "oosSharpe", "auc": "oosAuc", "logloss": "oosLogloss", "hit_rate": "oosHitRate"}
 

@@ -10,7 +10,7 @@ from trading_services.trading_strategy.onnx_model import build_onnx_model
 from trading_services.trading_strategy.tree_model import ModelFormatError
 from trading_services.training_job.onnx_file import Network, Weights, build_onnx
 from trading_services.training_job.scoring import UnknownFormatError, score_file
-from trading_services.training_job.trainers import Sheet
+from trading_services.training_job.sheet import Sheet
 
 NAMES = ("a", "b", "c")
 HIDDEN, WINDOW = 5, 4
