@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from services.trading_world import World, write_world
-from services.training_runs import TrainingRuns
+from services.training_runs import TrainingRuns, end_of
 from trading_services.database.connection import Database
 
 WORLD = World(symbols=("AAPL", "IBM"), bars=900)
@@ -119,3 +119,41 @@ def test_a_champion_that_cannot_be_scored_does_not_stop_the_training(
     ended = runs.run(champion={"id": first["id"], "digest": digest, "file": f"{digest}.lgbm.txt"})
     assert ended.code == 0, ended.log
     assert ended.answer["comparison"]["unavailable"]
+
+
+def test_a_run_that_is_over_says_the_same_again_without_training(
+    runs: TrainingRuns, database: Database
+) -> None:
+    """The answer was lost with its node: the pod that follows must not make a second version."""
+    first = end_of(runs.start()).answer
+    _add_bar(database)
+    again = end_of(runs.start())
+    assert again.code == 0, again.log
+    assert again.answer["version"] == first["version"]
+    assert again.answer["attempts"][-1]["resumedFromStep"] == first["checkpoint"]["step"]
+    assert database.query("SELECT count(*) FROM model_registry")[0][0] == 1
+
+
+def test_a_program_of_an_older_run_registers_nothing(runs: TrainingRuns, tmp_path: Path) -> None:
+    (tmp_path / "runs/2").mkdir(parents=True)
+    ended = runs.run(checkpoints={"folder": str(tmp_path / "runs/1"), "everySeconds": 9, "keep": 2})
+    assert ended.code == 1, ended.log
+    assert "another run has begun" in ended.log
+    assert not list((tmp_path / "models").glob("*.txt"))
+
+
+def test_the_versions_of_another_job_are_not_its_own_to_expire(
+    runs: TrainingRuns, tmp_path: Path
+) -> None:
+    other = runs.run(job="other", seed=9).answer["version"]
+    for seed in (1, 2, 3):
+        runs.run(seed=seed, retention={"keepVersions": 1, "keep": []})
+    files = {path.name for path in (tmp_path / "models").glob("*.txt")}
+    assert other["file"] in files
+    assert len(files) == 2
+
+
+def test_a_day_after_the_end_of_time_is_refused_by_its_field(runs: TrainingRuns) -> None:
+    ended = runs.run(dataset={"symbols": ["AAPL"], "to": "9999-12-31"})
+    assert ended.code == 0, ended.log
+    assert runs.run(dataset={"symbols": ["AAPL"], "to": "9999-13-31"}).code == 42

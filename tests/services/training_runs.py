@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import socket
 import subprocess
 import sys
@@ -82,8 +83,11 @@ class TrainingRuns:
         )
 
     def run(self, **changes: Any) -> Ended:
-        """Run the program to its end."""
-        return end_of(self.start(**changes))
+        """Run the program to its end; the next one is another run, with a folder of its own."""
+        ended = end_of(self.start(**changes))
+        if ended.code == 0:
+            shutil.rmtree(self.folder / "checkpoints", ignore_errors=True)
+        return ended
 
 
 def end_of(process: "subprocess.Popen[str]") -> Ended:

@@ -25,8 +25,20 @@ DEFAULTS: Mapping[str, int | float | str | bool] = {
 }
 ROUNDS, MOST_ROUNDS = 80, 100_000
 CHUNK = 10
-# They are not settings of the trees, or would make two runs differ.
-_RESERVED = frozenset({*REPEATABLE, "seed", "num_iterations", "device_type", "device"})
+# They are not settings of the trees, or would make two runs differ; with their other names.
+_RESERVED = frozenset(
+    {
+        *REPEATABLE,
+        *("application", "app", "objective_type", "loss"),
+        *("num_thread", "nthread", "nthreads", "n_jobs"),
+        "verbose",
+        *("seed", "random_seed", "random_state"),
+        *("num_iterations", "num_iteration", "n_iter", "num_tree", "num_trees", "num_round"),
+        *("num_rounds", "nrounds", "num_boost_round", "n_estimators", "max_iter"),
+        *("early_stopping_round", "early_stopping_rounds", "early_stopping", "n_iter_no_change"),
+        *("device_type", "device"),
+    }
+)
 
 
 @dataclass(frozen=True)
@@ -72,7 +84,8 @@ class Boosting:
                 num_boost_round=rounds,
                 init_model=former,
             )
-        except lightgbm.basic.LightGBMError as error:
+        # It tells of some settings by errors of Python's own.
+        except (lightgbm.basic.LightGBMError, ValueError, TypeError) as error:
             raise PermanentError(
                 "InvalidHyperparameters", f"hyperparameters: LightGBM says {error}; mend them"
             ) from None

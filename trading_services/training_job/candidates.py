@@ -32,7 +32,8 @@ _DIGEST = "SELECT metrics ->> 'file_sha256' FROM model_registry WHERE model_id =
 _LOCK = "SELECT pg_advisory_xact_lock(hashtextextended('model_registry:' || %s || ':' || %s, 0))"
 _CANDIDATES = """
 SELECT model_id, file_path FROM model_registry
-WHERE model_type = %s AND timeframe = %s AND status = 'candidate' AND file_path IS NOT NULL
+WHERE model_type = %s AND timeframe = %s AND metrics ->> 'job' = %s
+  AND status = 'candidate' AND file_path IS NOT NULL
 ORDER BY trained_at DESC, model_id
 """
 _EXPIRE = """
@@ -43,7 +44,8 @@ WHERE model_id = %s AND NOT coalesce(performance_history, '[]'::jsonb) @> '[{"ev
 _IN_USE = """
 SELECT file_path FROM model_registry
 WHERE status IN ('active', 'retired')
-   OR (status = 'candidate' AND (model_type, timeframe) <> (%s, %s))
+   OR (status = 'candidate'
+       AND (model_type, timeframe, coalesce(metrics ->> 'job', '')) <> (%s, %s, %s))
 """
 
 
@@ -90,16 +92,17 @@ def register(
 
 
 def expire_old(database: Database, job: JobFile, version: Version) -> list[str]:
-    """Delete the files of versions beyond those that are kept; their rows stay, and say so.
+    """Delete the files of the job's versions beyond those kept; their rows stay, and say so.
 
-    `version` is kept: one that was trained again may have an old row. Returns what expired now.
+    Other jobs' are not its own to delete: their services may trade with them. `version` is kept:
+    one that was trained again may have an old row. Returns what expired now.
     """
-    line = (job.model.type, job.model.timeframe)
+    line = (job.model.type, job.model.timeframe, job.job)
     rows = database.query(_CANDIDATES, line)
     found = [(str(model_id), Path(path).name) for model_id, path in rows]
     newest = {model_id for model_id, _ in found[: job.retention.keep_versions]}
     kept = newest | {version.model_id, *job.retention.keep}
-    # Two versions may be one file, also those of two lines.
+    # Two versions may be one file, also those of two lines or jobs.
     files = {name for model_id, name in found if model_id in kept}
     files |= {Path(row[0]).name for row in database.query(_IN_USE, line) if row[0]}
     old = [(model_id, name) for model_id, name in found if name not in files]

@@ -14,6 +14,9 @@ Whole = Annotated[int, Field(ge=1)]
 Text = Annotated[str, Field(min_length=1)]
 
 
+_DAY = timedelta(days=1) - timedelta(microseconds=1)
+
+
 class _Part(BaseModel):
     model_config = ConfigDict(alias_generator=to_camel, populate_by_name=True, frozen=True)
 
@@ -149,16 +152,15 @@ def read_job_file(path: Path) -> JobFile:
         raise PermanentError("InvalidJobFile", f"{field}: {first['msg']}; mend it") from None
 
 
-def _read_moment(field: str, text: str) -> datetime:
+def _read_moment(field: str, text: str, length: timedelta = timedelta()) -> datetime:
     try:
-        return datetime.fromisoformat(text).replace(tzinfo=UTC)
-    except ValueError:
+        return datetime.fromisoformat(text).replace(tzinfo=UTC) + length
+    except (ValueError, OverflowError):
         raise PermanentError(
             "InvalidRange", f"{field}: {text} is no day of the calendar; mend it"
         ) from None
 
 
 def _read_end(field: str, text: str) -> datetime:
-    moment = _read_moment(field, text)
     is_day = "T" not in text
-    return moment + timedelta(days=1) - timedelta(microseconds=1) if is_day else moment
+    return _read_moment(field, text, _DAY if is_day else timedelta())

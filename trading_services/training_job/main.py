@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
 
+from psycopg2.errors import QueryCanceled
 from pydantic import SecretStr
 
 from trading_services.contract.errors import ConfigError
@@ -54,6 +55,7 @@ _ENDINGS = (
     DeviceMissingError,
     StoppedError,
     FencedError,
+    OSError,
     *UNAVAILABLE,
 )
 
@@ -77,16 +79,28 @@ def _build_ending(error: Exception) -> _Ending:
             ending = _Ending(EXIT_PERMANENT, error.reason, error.message)
         case ConfigError():
             ending = _Ending(EXIT_PERMANENT, "InvalidConfiguration", str(error))
-        case MigrationError():
-            ending = _Ending(EXIT_PERMANENT, "DatabaseMismatch", f"image: {error}")
         case DeviceMissingError():
             ending = _Ending(EXIT_AGAIN, "DeviceMissing", str(error))
         case StoppedError():
             ending = _Ending(_STOPPED, "", str(error))
         case FencedError():
             ending = _Ending(EXIT_AGAIN, "", str(error))
+        case OSError():
+            full = f"volume: {error}; make room on the models volume, or mend it"
+            ending = _Ending(EXIT_AGAIN, "VolumeFailed", full)
         case _:
-            told = str(error).strip()
+            ending = _build_database_ending(error, " ".join(str(error).split()))
+    return ending
+
+
+def _build_database_ending(error: Exception, told: str) -> _Ending:
+    match error:
+        case MigrationError():
+            ending = _Ending(EXIT_PERMANENT, "DatabaseMismatch", f"image: {told}")
+        case QueryCanceled():
+            slow = f"database: {told}; narrow dataset.from and dataset.to, or give it more CPU"
+            ending = _Ending(EXIT_AGAIN, "QueryTooSlow", slow)
+        case _:
             away = f"database: {told}; have it answer, the training goes on where it is"
             ending = _Ending(EXIT_AGAIN, "DatabaseUnavailable", away)
     return ending

@@ -4,6 +4,8 @@ import time
 from collections.abc import Callable
 from typing import TypeVar
 
+from psycopg2.errors import QueryCanceled
+
 from trading_services.contract.logs import get_logger
 from trading_services.database.connection import UNAVAILABLE
 
@@ -25,11 +27,15 @@ def wait_for_database(
 
     Raises what psycopg2 raises once the wait is over, or the program is to stop.
     """
-    deadline = time.monotonic() + seconds
+    deadline: float | None = None
     while True:
         try:
             return work()
+        except QueryCanceled:
+            raise  # it is there, and too slow
         except UNAVAILABLE as error:
+            # From when it was first away: the work itself may take longer than the patience.
+            deadline = deadline or time.monotonic() + seconds
             if should_stop() or time.monotonic() >= deadline:
                 raise
             _log.warning("the database is away, waiting", error=str(error))

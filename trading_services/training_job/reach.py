@@ -17,13 +17,16 @@ _log = get_logger(__name__)
 
 
 def read_reach(folder: Path) -> dict[str, datetime]:
-    """Return the last bar of each symbol, as an attempt before has read it; empty before that."""
+    """Return the last bar of each symbol, as an attempt before has read it; empty before that.
+
+    Raises OSError: what cannot be read now may be whole.
+    """
     try:
         told = json.loads((folder / _FILE).read_text())
         return {str(symbol): datetime.fromisoformat(text) for symbol, text in told.items()}
     except FileNotFoundError:
         return {}
-    except (OSError, ValueError, TypeError, AttributeError) as error:
+    except (ValueError, TypeError, AttributeError) as error:
         _log.warning("the data's reach cannot be read, it is taken anew", error=str(error))
         (folder / _FILE).unlink(missing_ok=True)
         return {}
@@ -41,6 +44,16 @@ def keep_reach(folder: Path, reach: Mapping[str, datetime], attempt: int) -> boo
         os.link(partial, folder / _FILE)
     except FileExistsError:
         return False
+    except OSError:  # not every shared volume has hard links
+        return _move_unless_there(partial, folder / _FILE)
     finally:
-        partial.unlink()
+        partial.unlink(missing_ok=True)
+    return True
+
+
+def _move_unless_there(partial: Path, path: Path) -> bool:
+    """Publish a file where nothing does it at once: of two the later may win, both are whole."""
+    if path.exists():
+        return False
+    partial.replace(path)
     return True

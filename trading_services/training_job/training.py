@@ -68,8 +68,10 @@ def train(
     def read(reach: Mapping[str, datetime]) -> tuple[Dataset, dict[str, datetime]]:
         return wait_for_database(lambda: read_dataset(database, job, names, reach), should_stop)
 
-    attempt, dataset = _begin(job, read)
+    _forget_former_runs(job)
+    attempt = claim_attempt(job.checkpoints.folder)
     try:
+        dataset = _read_within_reach(job, attempt, read)
         stages = plan_stages(job, dataset)
         course = _build_course(job, (dataset, stages, trainer, code), attempt, should_stop)
         course_told = _watch(course, attempt, progress)
@@ -84,28 +86,22 @@ def train(
     answer["attempts"] = describe_attempts(told)
     answer["lostSteps"] = sum(each.lost_steps for each in told)
     answer["checkpoint"] = None if course.saved is None else course.saved.as_dict()
-    shutil.rmtree(job.checkpoints.folder, ignore_errors=True)
+    # The last checkpoint stays: who asks once more, because the answer was lost, has it at once.
     return answer
 
 
-def _begin(job: JobFile, read: _Read) -> tuple[Attempt, Dataset]:
-    """Claim an attempt and return the data of the run, which all its attempts share.
-
-    Nothing is written before it is known that the data are enough.
-    """
+def _read_within_reach(job: JobFile, attempt: Attempt, read: _Read) -> Dataset:
+    """Return the data of the run, which all its attempts share."""
     folder = job.checkpoints.folder
     reach = read_reach(folder)
     dataset, last = read(reach)
-    plan_stages(job, dataset)
-    _forget_former_runs(job)
-    attempt = claim_attempt(folder)
     if not reach and not keep_reach(folder, last, attempt.number):
         dataset, _ = read(read_reach(folder))  # another attempt was first
-    return attempt, dataset
+    return dataset
 
 
 def _forget_former_runs(job: JobFile) -> None:
-    """Remove the checkpoints of runs that were given up: a program of one is fenced off by that."""
+    """Remove the checkpoints of runs that are over or were given up."""
     folder = job.checkpoints.folder
     for other in folder.parent.glob("*"):
         if other.name.isdecimal() and folder.name.isdecimal() and int(other.name) < job.run:
