@@ -153,7 +153,7 @@ def test_the_versions_of_another_job_are_not_its_own_to_expire(
     assert len(files) == 2
 
 
-def test_a_day_after_the_end_of_time_is_refused_by_its_field(runs: TrainingRuns) -> None:
+def test_the_last_day_of_the_calendar_is_taken_and_one_beyond_refused(runs: TrainingRuns) -> None:
     ended = runs.run(dataset={"symbols": ["AAPL"], "to": "9999-12-31"})
     assert ended.code == 0, ended.log
     assert runs.run(dataset={"symbols": ["AAPL"], "to": "9999-13-31"}).code == 42
