@@ -19,7 +19,8 @@ MAX_GATE_RESULTS = 40
 _TIME: dict[str, Any] = {"format": "date-time"}
 Digest = Annotated[str, Field(max_length=64)]
 Id = Annotated[str, Field(max_length=128)]
-Number = Annotated[str, Field(max_length=32)]  # a decimal, or NaN
+NUMBER_LENGTH = 32
+Number = Annotated[str, Field(max_length=NUMBER_LENGTH)]  # a decimal, or NaN
 
 
 def _moment(description: str) -> Any:

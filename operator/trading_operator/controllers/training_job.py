@@ -5,7 +5,6 @@ from datetime import datetime
 
 from trading_operator.api.model_training_job import ModelTrainingJobSpec
 from trading_operator.api.model_training_status import PromotionPhase, SelectedModel
-from trading_operator.api.reasons import READY
 from trading_operator.api.rollout import RolloutPhase
 from trading_operator.controllers.backup import find_source
 from trading_operator.controllers.neighbours import Neighbours
@@ -30,7 +29,7 @@ from trading_operator.plan.trading_state import trading_state_ref
 from trading_operator.plan.training.case import ServiceFacts, TrainingCase
 from trading_operator.plan.training.plan import plan_training
 from trading_operator.plan.training.reports import ModelReport
-from trading_operator.plan.training.surroundings import report_port
+from trading_operator.plan.training.surroundings import choose_address, report_port
 from trading_operator.plan.training.waiting import wants_capacity
 from trading_operator.plan.types import PodFacts
 
@@ -108,14 +107,16 @@ def _read_service(
     line, wanted = lines.get(name, {}), system.get("spec") or {}
     phase = (status.get("rollout") or {}).get("phase")
     moved = wanted.get("paused") or wanted.get("hibernated")
-    moved = moved or "deletionTimestamp" in system["metadata"]
+    moved = moved or "deletionTimestamp" in system["metadata"] or line.get("desired") == 0
+    pods = _pods_of(kube, key, name)
     return ServiceFacts(
         exists=name in lines,
         settled=not moved and (phase is None or phase in _SETTLED),
-        ready=line.get("state") == READY,
+        # A service that does without something optional is Degraded for good, and answers.
+        ready=any(pod.ready and not pod.deleting for pod in pods),
         reason=line.get("reason", ""),
         message=line.get("message", ""),
-        pods=tuple(_pods_of(kube, key, name)),
+        pods=tuple(pods),
     )
 
 
@@ -129,10 +130,10 @@ async def _ask_service(kube: Kube, case: TrainingCase) -> ModelReport | None:
     if state is None or state.phase not in _WATCHED or case.source is None:
         return None
     port, line = report_port(case, case.source), case.spec.model
-    ready = next((pod.address for pod in case.service.pods if pod.address), "")
-    if port is None or not ready:
+    address = choose_address(case.service.pods)
+    if port is None or not address:
         return None
-    reports = await kube.progress.read_models(ready, port)
+    reports = await kube.progress.read_models(address, port)
     for each in reports or ():
         if (each.type, each.timeframe) == (line.type, line.timeframe):
             return each

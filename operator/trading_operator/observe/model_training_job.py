@@ -10,6 +10,7 @@ from trading_operator.api.common import parse_duration
 from trading_operator.api.errors import InvalidSpecError
 from trading_operator.api.model_training_status import (
     MAX_ATTEMPTS,
+    MAX_METRICS,
     PromotionPhase,
     RunOutcome,
     TrainingPhase,
@@ -134,9 +135,8 @@ def _promotion(picture: _Picture) -> Any:
     state, report = picture.planned.promotion.state, picture.case.report
     if state is None or report is None or report.id != state.version:
         return state
-    live = build_metrics(
-        {**report.live, "scored": str(report.scored), "judged": str(report.judged)}
-    )
+    told = dict(sorted(report.live.items())[: MAX_METRICS - 2])
+    live = build_metrics({**told, "scored": str(report.scored), "judged": str(report.judged)})
     return state.model_copy(update={"live": live})
 
 

@@ -10,6 +10,7 @@ from trading_operator.api.model_training_status import GateResult
 from trading_operator.plan.training.answers import Comparison, TrainingAnswer
 
 _NAME_LENGTH = 128
+_CHAMPION = " champion"  # in the name of a gate that compares with it
 _TRAIN_AGAIN = "train again (tradingoperator.io/retry)"
 # A program is not believed to tell numbers: neither NaN nor one whose digits fill the memory.
 _NUMBER = re.compile(r"[+-]?[0-9]{1,20}(\.[0-9]{1,20})?([eE][+-]?[0-9]{1,2})?")
@@ -32,14 +33,16 @@ def read_number(text: str | None) -> Decimal | None:
     return Decimal(text) if text and _NUMBER.fullmatch(text) else None
 
 
-def outdate(
-    spec: ModelTrainingJobSpec, results: Iterable[GateResult], champion: str
-) -> tuple[GateResult, ...]:
-    """Fail the gates that compare with a champion which has gone back since."""
+def outdate(results: Iterable[GateResult], champion: str) -> tuple[GateResult, ...]:
+    """Fail the gates that compare with a champion which has gone back since.
+
+    Told by their names: the spec may have other ones by now.
+    """
     message = f"it was compared with {champion}, which went back; {_TRAIN_AGAIN}"
-    names = {_relative_name(gate) for gate in spec.gates if gate.value is None}
     return tuple(
-        _result(each.name, False, each.value, each.bound, message) if each.name in names else each
+        _result(each.name, False, each.value, each.bound, message)
+        if _CHAMPION in each.name
+        else each
         for each in results
     )
 
@@ -85,7 +88,7 @@ def _judge_relative(gate: Gate, answer: TrainingAnswer, traded: str) -> GateResu
 def _relative_name(gate: Gate) -> str:
     margin = Decimal(gate.margin)
     plus = "" if margin == 0 else f" {'+' if margin > 0 else '-'} {abs(margin):f}"
-    return f"{gate.metric} {gate.op} champion{plus}"[:_NAME_LENGTH]
+    return f"{gate.metric} {gate.op}{_CHAMPION}{plus}"[:_NAME_LENGTH]
 
 
 def _find_other(comparison: Comparison | None, traded: str) -> str:

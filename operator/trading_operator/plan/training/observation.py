@@ -59,7 +59,7 @@ def watch_live(
     case: TrainingCase, rules: Observation, state: PromotionState, now: datetime
 ) -> Finding:
     """Return what the service makes of a version that it has loaded."""
-    since = read_moment(state.loaded_at) or now
+    since = read_moment(state.loaded_at) or read_moment(state.since) or now
     report = _own_report(case, state)
     fault = _find_failing(case.service, rules, since, now)
     if report is not None:
@@ -69,9 +69,9 @@ def watch_live(
         return Finding(fault=fault)
     if not _is_loaded(report):
         return _bear_silence(case, rules, state, report, now)
-    if since + parse_duration(rules.window) <= now:
+    if state.loaded_at and since + parse_duration(rules.window) <= now:
         return Finding(over=True, look_again=None)
-    return Finding(waits_for=f"watched for {rules.window}")
+    return Finding(loaded=True, waits_for=f"watched for {rules.window}")
 
 
 def _bear_silence(

@@ -87,6 +87,8 @@ def plan_promotion(
     """Return where the versions stand now; `fresh_gates` are those of a version just trained."""
     scene = _Scene(case, version, metric, now)
     plan = _take_over(case)
+    if scene.rules is None and _is_watched(plan):
+        plan = replace(plan, state=None)  # nobody says any more what it is watched for
     if fresh_gates is not None and version is not None:
         plan = replace(plan, gates=fresh_gates)
         # Whatever is trained meanwhile waits: a version that is watched stays watched.
@@ -111,11 +113,8 @@ def _has_waited(scene: _Scene, plan: PromotionPlan) -> bool:
         return False
     traded = plan.champion is not None and plan.champion.id == version.id
     # It may have been refused before, and was trained again since.
-    selected = [
-        at
-        for at, each in enumerate(plan.history)
-        if (each.event, each.version) == (HistoryEvent.PROMOTED, state.version)
-    ]
+    mark = (HistoryEvent.PROMOTED, state.version)
+    selected = [at for at, each in enumerate(plan.history) if (each.event, each.version) == mark]
     later = plan.history[selected[-1] + 1 :] if selected else plan.history
     return not traded and all(each.version != version.id for each in later)
 
@@ -126,8 +125,7 @@ def _take_up(scene: _Scene, plan: PromotionPlan) -> PromotionPlan:
     if version is None or state is None or _is_watched(plan) or not _has_waited(scene, plan):
         return plan
     if state.phase is PromotionPhase.ROLLED_BACK:
-        gates = outdate(scene.case.spec, plan.gates, state.version)
-        plan = replace(plan, gates=gates)
+        plan = replace(plan, gates=outdate(plan.gates, state.version))
     return _judge_version(scene, version, plan)
 
 
@@ -204,10 +202,7 @@ def _approve(scene: _Scene, plan: PromotionPlan, value: str) -> PromotionPlan:
 
 def _roll_back_to(scene: _Scene, plan: PromotionPlan, value: str) -> PromotionPlan:
     plan = _note(plan, rollback_to=value, refused=None)
-    wanted = next(
-        (each for each in plan.previous if value in (each.id, PREVIOUS)),
-        None,
-    )
+    wanted = next((each for each in plan.previous if value in (each.id, PREVIOUS)), None)
     if plan.champion is not None and value == plan.champion.id:
         return plan
     if wanted is None:
@@ -215,12 +210,21 @@ def _roll_back_to(scene: _Scene, plan: PromotionPlan, value: str) -> PromotionPl
         return _note(
             plan, refused=f"rollback-to: there is no version {value} before (only {known})"
         )
-    version, rules = scene.version, scene.rules
-    is_auto = rules is not None and rules.mode is PromotionMode.AUTO
-    if is_auto and version is not None and _has_waited(scene, plan):
-        # It would be selected at once, though a person has just chosen another one.
-        plan = _block(scene, plan, version.id, f"a person went back to {wanted.id} meanwhile")
+    plan = _set_aside(scene, plan, wanted)
+    plan = replace(plan, blocked=tuple(each for each in plan.blocked if each.id != wanted.id))
     return _go_back(scene, plan, wanted, "asked by annotation", PERSON)
+
+
+def _set_aside(scene: _Scene, plan: PromotionPlan, wanted: SelectedModel) -> PromotionPlan:
+    """Block what would be selected at once, though a person has just chosen another version."""
+    version, rules, state = scene.version, scene.rules, plan.state
+    if version is None or version.id == wanted.id or rules is None or state is None:
+        return plan
+    awaited = (PromotionPhase.AWAITING_APPROVAL, version.id)
+    waits = _has_waited(scene, plan) or (state.phase, state.version) == awaited
+    if rules.mode is not PromotionMode.AUTO or not waits:
+        return plan
+    return _block(scene, plan, version.id, f"a person went back to {wanted.id} meanwhile")
 
 
 def _advance(scene: _Scene, plan: PromotionPlan) -> PromotionPlan:
@@ -275,6 +279,8 @@ def _after_watching(
         plan = replace(plan, requeue_after=found.look_again)
         if found.rests:
             return _rest(plan, found.waits_for)
+        if not scene.case.service.settled:
+            return plan  # no time begins while something else moves the service
         return replace(plan, state=_watched_on(scene, state, found))
     if _has_waited(scene, plan):
         plan = replace(plan, requeue_after=LOOK_AGAIN)
@@ -287,11 +293,10 @@ def _after_watching(
 
 def _watched_on(scene: _Scene, state: PromotionState, found: Finding) -> PromotionState:
     silent = None if found.silent_since is None else format_time(found.silent_since)
-    speaks = silent is None and scene.case.report is not None
     update: dict[str, object] = {
         "since": state.since or scene.time,
         # Without it the window has not begun: it begins when the service tells of it again.
-        "loaded_at": state.loaded_at or (scene.time if speaks else None),
+        "loaded_at": state.loaded_at or (scene.time if found.loaded else None),
         "silent_since": silent,
         "message": found.waits_for[:WORDS_LENGTH],
     }
@@ -343,7 +348,7 @@ def _fall_back(scene: _Scene, plan: PromotionPlan, why: str) -> PromotionPlan:
 def _go_back(
     scene: _Scene, plan: PromotionPlan, to: SelectedModel | None, why: str, by: str
 ) -> PromotionPlan:
-    left = plan.champion
+    left, why = plan.champion, why[:WORDS_LENGTH]
     if left is not None:
         # What has waited meanwhile is looked at in the next pass, after this one is written down.
         waits = LOOK_AGAIN if _has_waited(scene, plan) else None

@@ -1,5 +1,6 @@
 """What a training takes from its system: the database, the models volume, the features' config."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from trading_operator.api.datastore import Datastore
@@ -17,7 +18,7 @@ from trading_operator.plan.backup.case import Source
 from trading_operator.plan.placing import volume_group
 from trading_operator.plan.references import credentials_name, password_key
 from trading_operator.plan.training.case import TrainingCase
-from trading_operator.plan.types import STATEFUL_SET, Ref
+from trading_operator.plan.types import STATEFUL_SET, PodFacts, Ref
 from trading_operator.plan.volumes import claim_name
 
 
@@ -61,6 +62,12 @@ def find_surroundings(case: TrainingCase, source: Source) -> Surroundings:
         group=1000 if writer is None else writer.run_as_group,
         awaited=tuple(name for name, ref in there.items() if ref not in source.children),
     )
+
+
+def choose_address(pods: Iterable[PodFacts]) -> str:
+    """Return where to ask: a pod that is Ready, or one that may become it, but none that goes."""
+    alive = [pod for pod in pods if pod.address and not pod.deleting]
+    return next((pod.address for pod in sorted(alive, key=lambda pod: not pod.ready)), "")
 
 
 def report_port(case: TrainingCase, source: Source) -> int | None:

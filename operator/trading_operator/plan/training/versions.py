@@ -3,12 +3,14 @@
 from collections.abc import Mapping
 
 from trading_operator.api.model_training_status import (
+    NUMBER_LENGTH,
     Fold,
     Metric,
     ModelVersion,
     TrainingRun,
 )
 from trading_operator.plan.training.answers import SaidVersion, TrainingAnswer
+from trading_operator.plan.training.gates import read_number
 
 
 def build_version(
@@ -38,4 +40,12 @@ def build_version(
 
 def build_metrics(numbers: Mapping[str, str]) -> list[Metric]:
     """Return what a program measured, by name."""
-    return [Metric(name=name, value=value) for name, value in sorted(numbers.items())]
+    return [Metric(name=name, value=_shorten(value)) for name, value in sorted(numbers.items())]
+
+
+def _shorten(value: str) -> str:
+    """Return a number as the status has room for it; NaN for what is long and none."""
+    if len(value) <= NUMBER_LENGTH:
+        return value
+    number = read_number(value)
+    return "NaN" if number is None else f"{number:.12g}"

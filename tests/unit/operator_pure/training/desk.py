@@ -51,7 +51,9 @@ class Desk:
             promotion_history=list(self.plan.history),
             handled=self.plan.handled,
         )
-        case = replace(self.case, before=before)
+        # As the API server would have it: only what fits the schema is there in the next pass.
+        told = ModelTrainingJobStatus.model_validate(before.model_dump(mode="json", by_alias=True))
+        case = replace(self.case, before=told)
         self.plan = plan_promotion(case, self.version, gates, "0.7", self.now)
         return self.plan
 
