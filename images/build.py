@@ -18,6 +18,7 @@ from images.progress import open_log, say, step
 MEGABYTE = 1_000_000
 # Layers, layouts and one unpacked image; a full disk half-way would waste minutes.
 NEEDED_BYTES = 4_000 * MEGABYTE
+ON_REQUEST_BYTES = 25_000 * MEGABYTE  # PyTorch and CUDA's libraries: as packages, layer and layout
 
 
 @dataclass(frozen=True)
@@ -52,6 +53,11 @@ def build_images(names: Sequence[str], builder: Builder, cache: Cache) -> list[P
     return [_layout(cache, item) for item in planned if not names or item.image.name in names]
 
 
+def _count_needed(missing: Sequence[Planned]) -> int:
+    large = sum(item.image.on_request for item in missing)
+    return large * ON_REQUEST_BYTES + (NEEDED_BYTES if missing else 0)
+
+
 def _layout(cache: Cache, item: Planned) -> Path:
     return cache.layout(item.image.name, item.key)
 
@@ -60,9 +66,10 @@ def _build_missing(planned: list[Planned], builder: Builder, cache: Cache) -> No
     # Looked at again: another build may have made them while this one waited for the lock.
     missing = [item for item in planned if not _layout(cache, item).exists()]
     cache.discard_unfinished()
-    if missing and shutil.disk_usage(cache.root).free < NEEDED_BYTES:
+    needed = _count_needed(missing)
+    if shutil.disk_usage(cache.root).free < needed:
         raise OSError(
-            f"{cache.root} needs {NEEDED_BYTES // MEGABYTE} MB free: make room there, "
+            f"{cache.root} needs {needed // MEGABYTE} MB free: make room there, "
             "or set TRADING_OPERATOR_CACHE to a folder on another disk"
         )
     builder.prepare(open_log(cache.log("prepare")))

@@ -1,11 +1,13 @@
 """How a build speaks, and what it does on a machine that cannot build."""
 
 import os
+import shutil
 from pathlib import Path
 
 import pytest
 
-from images.builders import BuilderMissingError, choose_builder
+from images.build import build_images
+from images.builders import Buildah, BuilderMissingError, choose_builder
 from images.cache import Cache
 from images.debian import build_sources
 from images.progress import StepError, open_log, step
@@ -36,6 +38,18 @@ def test_missing_tools_are_named_with_the_command_that_installs_them(
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(BuilderMissingError, match="buildah debootstrap util-linux"):
         choose_builder(None, Cache(tmp_path))
+
+
+@pytest.mark.parametrize(("name", "needed"), [("base", 4_000), ("model-training-torch", 29_000)])
+def test_a_disk_without_room_for_what_is_to_be_built_is_told_before_anything_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, needed: int
+) -> None:
+    cache = Cache(tmp_path)
+    full = shutil.disk_usage(tmp_path)._replace(free=needed * 1_000_000 - 1)
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: full)
+    with pytest.raises(OSError, match=f"needs {needed} MB free: make room there"):
+        build_images([name], Buildah(cache), cache)
+    assert not (tmp_path / "base").exists()
 
 
 def test_docker_that_does_not_answer_is_not_chosen(
