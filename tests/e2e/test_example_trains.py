@@ -8,21 +8,12 @@ from typing import Any
 
 import pytest
 
-from demo.steps import SYSTEM
 from e2e.test_strategy_is_killed import processes_of
 from e2e.trading_cluster import TradingCluster
-from e2e.trainings import STRATEGY, Trainings
+from e2e.trainings import DATABASE, STRATEGY, Trainings, promote_and_watch
 from e2e.waiting import eventually
 
-DATABASE = f"{SYSTEM}-timescaledb-0"
-PROMOTION = {
-    "service": "trading-strategy",
-    "mode": "Auto",
-    "observation": {
-        "window": "15s",
-        "live": [{"metric": "liveLogloss", "op": "<=", "value": "0.8", "minBars": 10}],
-    },
-}
+PROMOTION = promote_and_watch("15s")
 GATES = [{"metric": "oosLogloss", "op": "<=", "value": "0.70"}]
 BETTER = [{"metric": "oosLogloss", "op": "<=", "relativeTo": "Champion"}]
 KILLS = 2

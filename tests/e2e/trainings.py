@@ -8,6 +8,7 @@ from e2e.trading_cluster import TradingCluster
 from e2e.waiting import eventually
 
 STRATEGY = f"{SYSTEM}-trading-strategy-0"
+DATABASE = f"{SYSTEM}-timescaledb-0"
 HOURLY = {"type": "lightgbm-direction", "timeframe": "1h"}
 
 
@@ -26,6 +27,16 @@ def build(name: str, **spec: Any) -> dict[str, Any]:
             "resources": {"requests": {"cpu": "100m", "memory": "256Mi"}},
             **spec,
         },
+    }
+
+
+def promote_and_watch(window: str) -> dict[str, Any]:
+    """Build the promotion of a model that is watched for so long, by its live log loss."""
+    live = {"metric": "liveLogloss", "op": "<=", "value": "0.8", "minBars": 10}
+    return {
+        "service": "trading-strategy",
+        "mode": "Auto",
+        "observation": {"window": window, "live": [live]},
     }
 
 

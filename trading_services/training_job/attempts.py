@@ -37,7 +37,8 @@ class Attempt:
 
     def check(self) -> None:
         """Raise FencedError when a later attempt has begun."""
-        if _has_newer_run(self._folder.parent):
+        run = self._folder.parent
+        if any(number > int(run.name) for number in find_runs(run)):
             raise FencedError(f"another run has begun: attempt {self.number} ends")
         newest = max(_numbers(self._folder), default=0)
         if newest > self.number:
@@ -92,6 +93,13 @@ def claim_attempt(folder: Path) -> Attempt:
         return Attempt(folder, number)
 
 
+def find_runs(folder: Path) -> dict[int, Path]:
+    """Return the folders of all runs, this one too, by number; none where it has no number."""
+    if not folder.name.isdecimal():
+        return {}
+    return {int(path.name): path for path in folder.parent.glob("*") if path.name.isdecimal()}
+
+
 def describe_attempts(told: list[AttemptFacts]) -> list[dict[str, int]]:
     """Return the newest attempts as the operator reads them."""
     return [
@@ -107,14 +115,6 @@ def describe_attempts(told: list[AttemptFacts]) -> list[dict[str, int]]:
 def _numbers(folder: Path) -> list[int]:
     names = (path.name.removeprefix("claim-") for path in folder.glob("claim-*"))
     return sorted(int(name) for name in names if name.isdecimal())
-
-
-def _has_newer_run(folder: Path) -> bool:
-    """Tell whether the folder of a later run stands beside this one."""
-    if not folder.name.isdecimal():
-        return False
-    runs = (path.name for path in folder.parent.glob("*"))
-    return any(name.isdecimal() and int(name) > int(folder.name) for name in runs)
 
 
 def _read_step(path: Path) -> int | None:

@@ -91,7 +91,7 @@ class CheckpointStore:
 
         Damaged ones, and those of another training, are told and left out.
         """
-        for path in self._by_step():
+        for _, path in self._by_step():
             found = _read(path)
             if found is None:
                 _log.warning("checkpoint is damaged and left out", checkpoint=path.name)
@@ -104,21 +104,23 @@ class CheckpointStore:
             )
         return None
 
-    def _by_step(self) -> list[Path]:
-        found = [path for path in self._folder.glob(f"{_PREFIX}*-*") if _place(path) is not None]
-        return sorted(found, key=lambda path: _place(path) or (0, 0), reverse=True)
+    def _by_step(self) -> list[tuple[tuple[int, int], Path]]:
+        """Return the checkpoints with their steps and attempts, furthest first."""
+        paths = self._folder.glob(f"{_PREFIX}*-*")
+        found = [(place, path) for path in paths if (place := _place(path)) is not None]
+        return sorted(found, reverse=True)
 
     def _forget_old(self, step: int, newest: Path) -> None:
         """Keep the newest ones, and all that is of a later attempt: it may be paused here."""
         own = self._attempt.number
         others = [
-            (_place(path), path)
-            for path in self._by_step()
-            if path != newest and (_place(path) or (0, 0))[1] <= own
+            (reached, path)
+            for (reached, attempt), path in self._by_step()
+            if path != newest and attempt <= own
         ]
         # What is further was not gone on from: it is damaged, or of another training.
-        further = [path for place, path in others if place is not None and place[0] > step]
-        former = [path for place, path in others if place is not None and place[0] <= step]
+        further = [path for reached, path in others if reached > step]
+        former = [path for reached, path in others if reached <= step]
         for path in [*further, *former[self._keep - 1 :]]:
             shutil.rmtree(path, ignore_errors=True)
         for leftover in self._folder.glob(f"{_PARTIAL}{_PREFIX}*"):

@@ -22,7 +22,12 @@ from trading_services.model_training.model_files import (
     write_model_content,
 )
 from trading_services.model_training.walk_forward import to_moment
-from trading_services.training_job.attempts import Attempt, claim_attempt, describe_attempts
+from trading_services.training_job.attempts import (
+    Attempt,
+    claim_attempt,
+    describe_attempts,
+    find_runs,
+)
 from trading_services.training_job.candidates import (
     Version,
     build_code_digest,
@@ -102,10 +107,9 @@ def _read_within_reach(job: JobFile, attempt: Attempt, read: _Read) -> Dataset:
 
 def _forget_former_runs(job: JobFile) -> None:
     """Remove the checkpoints of runs that are over or were given up."""
-    folder = job.checkpoints.folder
-    for other in folder.parent.glob("*"):
-        if other.name.isdecimal() and folder.name.isdecimal() and int(other.name) < job.run:
-            shutil.rmtree(other, ignore_errors=True)
+    for number, folder in find_runs(job.checkpoints.folder).items():
+        if number < job.run:
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 def _build_course(

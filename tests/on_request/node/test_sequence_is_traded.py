@@ -1,21 +1,13 @@
 """A recurrent network on a real node: trained without the GPU that it asked for, and traded."""
 
 from e2e.trading_cluster import TradingCluster
-from e2e.trainings import STRATEGY, Trainings
+from e2e.trainings import DATABASE, STRATEGY, Trainings, promote_and_watch
 from e2e.waiting import eventually
 
 DEVICES = [
     {"name": "gpu", "resource": "nvidia.com/gpu", "waitFor": "10s"},
     {"name": "cpu", "resources": {"requests": {"cpu": "200m", "memory": "1Gi"}}},
 ]
-PROMOTION = {
-    "service": "trading-strategy",
-    "mode": "Auto",
-    "observation": {
-        "window": "20s",
-        "live": [{"metric": "liveLogloss", "op": "<=", "value": "0.8", "minBars": 10}],
-    },
-}
 
 
 def test_it_falls_back_to_the_cpu_passes_its_gates_and_the_strategy_trades_with_it(
@@ -29,7 +21,7 @@ def test_it_falls_back_to_the_cpu_passes_its_gates_and_the_strategy_trades_with_
         hyperparameters={"epochs": "10", "window": "16", "hidden": "16"},
         devices=DEVICES,
         gates=[{"metric": "oosLogloss", "op": "<=", "value": "0.75"}],
-        promotion=PROMOTION,
+        promotion=promote_and_watch("20s"),
     )
     told = trainings.wait_phase("deep", "Succeeded")
     version = told["version"]
@@ -40,9 +32,8 @@ def test_it_falls_back_to_the_cpu_passes_its_gates_and_the_strategy_trades_with_
     (line,) = trainings.models()
     assert (line["state"], line["trades"]) == ("Loaded", version["id"])
     scored = f"SELECT count(*) FROM signals WHERE model_id = '{version['id']}'"
-    database = "autonomous-timescaledb-0"
     eventually(
-        lambda: int(trading.sql(trainings.namespace, database, scored)[0][0]) >= 10, "signals"
+        lambda: int(trading.sql(trainings.namespace, DATABASE, scored)[0][0]) >= 10, "signals"
     )
     assert trainings.strategy() == before
     # What scores the network would like to tell its maker of it.

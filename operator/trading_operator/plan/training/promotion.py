@@ -262,7 +262,7 @@ def _after_loading(
         loaded = _state(
             scene, PromotionPhase.OBSERVING, state.version, f"watched for {window}"
         ).model_copy(update={"loaded_at": scene.time})
-        return replace(plan, state=loaded, requeue_after=timedelta(seconds=3))
+        return replace(plan, state=loaded, requeue_after=LOOK_AGAIN)
     plan = replace(plan, requeue_after=found.look_again)
     if found.rests:
         return _rest(plan, found.waits_for)
@@ -334,7 +334,7 @@ def _select(
         champion=chosen,
         previous=previous[:MAX_PREVIOUS],
         state=_state(scene, PromotionPhase.LOADING, version.id, message),
-        requeue_after=timedelta(seconds=3),
+        requeue_after=LOOK_AGAIN,
     )
 
 
