@@ -130,6 +130,10 @@ class ProcessTable:
         """Iterate over every component that was ever started here."""
         yield from sorted(path.stem for path in self._pids.glob("*.json"))
 
+    def find_ended(self) -> list[str]:
+        """Return the components that were started, and that nobody stopped, but that are gone."""
+        return [name for name in self.names() if self.pid_of(name) is None]
+
     def pid_of(self, name: str) -> int | None:
         """Return the pid of a component that runs, else None."""
         record = self._read(name)

@@ -12,13 +12,15 @@ from cluster import kind, packages, tools
 from cluster.cleanup import delete_cluster
 from cluster.commands import run
 from cluster.embedded import EmbeddedCluster, check_machine
-from cluster.errors import ClusterError
+from cluster.errors import ClusterError, read_tail
 from cluster.layout import NODE, Layout, Profile, build_layout, cache_dir, state_dir, state_root
 from cluster.packages import CONTROL_PLANE_PROGRAMS
 from cluster.pause_image import ensure_pause_layout
+from cluster.processes import ProcessTable
 from cluster.progress import Progress
 
 AUTO = "auto"
+LAST_WORDS = 5
 
 
 @dataclass(frozen=True)
@@ -81,7 +83,12 @@ class Embedded:
     def down(self) -> None:
         """End and remove, also what a killed run left."""
         # Nothing of this needs the programs, so it works on a machine where they never were.
-        delete_cluster(build_layout(self._profile, state_dir(self._profile)))
+        layout = build_layout(self._profile, state_dir(self._profile))
+        table = ProcessTable(layout.pids, layout.logs)
+        for name in table.find_ended():
+            words = read_tail(table.log_of(name), LAST_WORDS)
+            self._progress.say(f"\n{name} had ended before; its last words:\n{words}")
+        delete_cluster(layout)
 
     def status(self) -> Status:
         """List the components with their pids."""

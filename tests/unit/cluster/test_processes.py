@@ -47,6 +47,18 @@ def test_a_killed_component_counts_as_stopped_and_starts_again(table: ProcessTab
     assert started(table, SLEEP) != first
 
 
+def test_a_component_that_ended_by_itself_is_told_from_one_that_was_stopped(
+    table: ProcessTable,
+) -> None:
+    started(table, Component("stopped", ("sleep", "300")))
+    table.stop("stopped", grace_seconds=0)
+    killed = started(table, SLEEP)
+    assert table.find_ended() == []
+    os.kill(killed, signal.SIGKILL)
+    os.waitpid(killed, 0)
+    assert table.find_ended() == ["sleeper"]
+
+
 def test_a_component_that_ignores_the_request_to_end_is_killed(table: ProcessTable) -> None:
     pid = started(table, Component("deaf", (sys.executable, "-c", DEAF)))
     table.stop("deaf", grace_seconds=0.2)
