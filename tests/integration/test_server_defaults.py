@@ -11,17 +11,9 @@ from integration.kube_client import KubeClient, Namespace
 from trading_operator.api.trading_system import TradingSystemSpec
 from trading_operator.manifests.compare import differs
 from trading_operator.manifests.metadata import COMPONENT, REVISION_ANNOTATION, Manifest
+from trading_operator.plan.observed import Observed, PodFacts, Ref, SecretFacts, ref_of
 from trading_operator.plan.trading_system import plan_trading_system
-from trading_operator.plan.types import (
-    Observed,
-    OperandSettings,
-    Owner,
-    Plan,
-    PodFacts,
-    Ref,
-    SecretFacts,
-    ref_of,
-)
+from trading_operator.plan.types import OperandSettings, Owner, Plan
 
 SPEC: dict[str, Any] = {
     "mode": "Live",

@@ -36,8 +36,9 @@ from trading_operator.plan.deletion import (
     were_orphaned,
 )
 from trading_operator.plan.last_backup import find_last_backup, wants_last_backup
+from trading_operator.plan.observed import Observed
 from trading_operator.plan.references import References
-from trading_operator.plan.types import Applied, Observed
+from trading_operator.plan.types import Applied
 
 _LOOK_AGAIN_AT_ORPHANS = 1.0
 _NOTHING = References(frozenset(), frozenset(), {})

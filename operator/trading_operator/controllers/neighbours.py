@@ -10,7 +10,7 @@ from trading_operator.controllers.served import Served
 from trading_operator.kube.cache import Key
 from trading_operator.kube.resources import BACKUPS
 from trading_operator.plan.backup.requests import end_request, restore_request
-from trading_operator.plan.types import RestoreFacts, Selection
+from trading_operator.plan.observed import RestoreFacts, Selection
 
 
 class Neighbours:

@@ -15,7 +15,8 @@ from trading_operator.api.restore import RestoreSpec, RestoreStatus
 from trading_operator.api.trading_system import COMMAND_LENGTH, TradingSystemSpec
 from trading_operator.controllers.registry import Body
 from trading_operator.manifests.metadata import COMMAND_PREFIX
-from trading_operator.plan.types import AskedBackup, BackupFacts, InvalidSpecError, Owner
+from trading_operator.plan.observed import AskedBackup, BackupFacts
+from trading_operator.plan.types import InvalidSpecError, Owner
 
 M = TypeVar("M", bound=Model)
 

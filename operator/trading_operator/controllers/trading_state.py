@@ -13,8 +13,9 @@ from trading_operator.kube.cache import Id
 from trading_operator.kube.errors import ApiError
 from trading_operator.kube.read import key_of
 from trading_operator.plan.draft import System
+from trading_operator.plan.observed import Observed
 from trading_operator.plan.trading_state import plan_restraint, trading_state_ref
-from trading_operator.plan.types import Manifest, Observed, Owner, told_state
+from trading_operator.plan.types import Manifest, Owner, told_state
 
 _log = logging.getLogger(__name__)
 

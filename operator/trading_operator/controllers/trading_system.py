@@ -21,16 +21,10 @@ from trading_operator.kube.read import key_of, read_observed, read_revisions
 from trading_operator.observe.rolling import rolling_events
 from trading_operator.observe.trading_system import trading_system_status
 from trading_operator.plan.deletion import needs_ordered_stop
+from trading_operator.plan.observed import BackupFacts, PodFacts, RestoreFacts, Selection
 from trading_operator.plan.rollout.needs import needed_references
 from trading_operator.plan.trading_system import plan_trading_system
-from trading_operator.plan.types import (
-    BackupFacts,
-    InvalidSpecError,
-    Owner,
-    PodFacts,
-    RestoreFacts,
-    Selection,
-)
+from trading_operator.plan.types import InvalidSpecError, Owner
 
 
 @dataclass(frozen=True)

@@ -25,13 +25,13 @@ from trading_operator.kube.read_training import read_training_jobs
 from trading_operator.manifests.metadata import Owner
 from trading_operator.observe.model_training_job import training_status
 from trading_operator.plan.models_file import read_selected
+from trading_operator.plan.observed import PodFacts
 from trading_operator.plan.trading_state import trading_state_ref
 from trading_operator.plan.training.case import ServiceFacts, TrainingCase
 from trading_operator.plan.training.plan import plan_training
 from trading_operator.plan.training.reports import ModelReport
 from trading_operator.plan.training.surroundings import choose_address, report_port
 from trading_operator.plan.training.waiting import wants_capacity
-from trading_operator.plan.types import PodFacts
 
 _WATCHED = frozenset({PromotionPhase.LOADING, PromotionPhase.OBSERVING})
 # While a change is watched, what fails is blamed on that.

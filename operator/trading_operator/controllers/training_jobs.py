@@ -23,7 +23,7 @@ from trading_operator.kube.resources import MODEL_TRAINING_JOBS
 from trading_operator.observe.model_training_job import invalid_training_status
 from trading_operator.observe.training_events import training_events
 from trading_operator.plan.moments import read_moment
-from trading_operator.plan.types import Selection
+from trading_operator.plan.observed import Selection
 
 
 class TrainingFacts(NamedTuple):

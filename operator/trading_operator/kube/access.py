@@ -11,7 +11,7 @@ from trading_operator.kube.progress import ProgressReader
 from trading_operator.kube.refusals import Refusals
 from trading_operator.kube.revision_memory import RevisionMemory
 from trading_operator.kube.transport import Transport
-from trading_operator.plan.types import Ref
+from trading_operator.plan.observed import Ref
 
 FOREIGN_SECONDS = 30.0
 

@@ -14,16 +14,8 @@ from trading_operator.kube.remove import prune, replace_pod
 from trading_operator.kube.resources import CLAIMS, CRON_JOBS, JOBS, PODS, REVISIONS
 from trading_operator.kube.tell import tell_pods
 from trading_operator.kube.write import put
-from trading_operator.plan.types import (
-    WORKLOAD_KINDS,
-    Applied,
-    Manifest,
-    Observed,
-    Owner,
-    Plan,
-    Ref,
-    ref_of,
-)
+from trading_operator.plan.observed import Observed, Ref, ref_of
+from trading_operator.plan.types import WORKLOAD_KINDS, Applied, Manifest, Owner, Plan
 from trading_operator.plan.volumes import data_claim_name
 
 _POD_MAKERS = frozenset({*WORKLOAD_KINDS, CRON_JOBS.kind, JOBS.kind})

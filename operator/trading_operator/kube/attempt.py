@@ -7,7 +7,8 @@ from trading_operator.kube.access import Kube
 from trading_operator.kube.errors import ApiError
 from trading_operator.kube.read import key_of
 from trading_operator.kube.resources import CLAIMS, CONFIG_MAPS, SECRETS
-from trading_operator.plan.types import Failure, Manifest, Observed, Owner, Ref
+from trading_operator.plan.observed import Observed, Ref
+from trading_operator.plan.types import Failure, Manifest, Owner
 
 # Pods name these in their spec and do not start, or start wrong, without them.
 _MOUNTED = frozenset({CLAIMS.kind, CONFIG_MAPS.kind, SECRETS.kind})

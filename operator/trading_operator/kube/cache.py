@@ -15,8 +15,9 @@ from trading_operator.kube.transport import FIELD_MANAGER
 from trading_operator.manifests.controller_revision import KIND as REVISION
 from trading_operator.manifests.metadata import owner_of_labels
 from trading_operator.manifests.volume_claim import CLAIM_KIND
+from trading_operator.plan.observed import PodFacts, Ref
 from trading_operator.plan.stored_revision import pack_data
-from trading_operator.plan.types import Manifest, PodFacts, Ref
+from trading_operator.plan.types import Manifest
 
 
 class Key(NamedTuple):

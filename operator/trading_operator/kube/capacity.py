@@ -9,7 +9,7 @@ from typing import Any
 from trading_operator.kube.errors import ApiError
 from trading_operator.kube.resources import NODES, RESOURCE_QUOTAS, Resource
 from trading_operator.kube.transport import Call, Transport, items_of
-from trading_operator.plan.types import Capacity, Quota
+from trading_operator.plan.observed import Capacity, Quota
 
 # What a node has changes seldom, and a list of all nodes may be long.
 NODES_SECONDS = 60.0

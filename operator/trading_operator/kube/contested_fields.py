@@ -8,7 +8,8 @@ from trading_operator.kube.field_owners import other_managers
 from trading_operator.kube.resources import BY_KIND
 from trading_operator.kube.transport import Call
 from trading_operator.manifests.compare import describe_path, find_differences
-from trading_operator.plan.types import Manifest, ref_of
+from trading_operator.plan.observed import ref_of
+from trading_operator.plan.types import Manifest
 
 _NAMED_FIELDS = 5
 

@@ -6,7 +6,8 @@ from dataclasses import dataclass, replace
 
 from trading_operator.kube.cache import Key
 from trading_operator.kube.refusals import fingerprint
-from trading_operator.plan.types import Manifest, Ref
+from trading_operator.plan.observed import Ref
+from trading_operator.plan.types import Manifest
 
 TRIES = 3
 WINDOW_SECONDS = 60.0

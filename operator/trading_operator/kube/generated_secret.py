@@ -8,7 +8,8 @@ from trading_operator.kube.read import key_of
 from trading_operator.kube.resources import CLAIMS, SECRETS
 from trading_operator.kube.transport import FIELD_MANAGER, Call
 from trading_operator.manifests.secret import build_claim_reference
-from trading_operator.plan.types import Manifest, Ref, SecretRequest, ref_of
+from trading_operator.plan.observed import Ref, ref_of
+from trading_operator.plan.types import Manifest, SecretRequest
 
 _PASSWORD_BYTES = 32
 _MANAGER = {"fieldManager": FIELD_MANAGER}

@@ -5,8 +5,8 @@ from typing import Any
 
 from trading_operator.manifests.metadata import REQUEST, RUN
 from trading_operator.plan.backup.case import JobFacts
+from trading_operator.plan.observed import JobPodFacts, PodFacts
 from trading_operator.plan.stored_revision import mounted_config_maps
-from trading_operator.plan.types import JobPodFacts, PodFacts
 
 OUTCOMES = {"Complete": "Succeeded", "Failed": "Failed"}
 

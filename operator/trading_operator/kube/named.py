@@ -13,7 +13,7 @@ from trading_operator.kube.errors import ApiError
 from trading_operator.kube.resources import CONFIG_MAPS, SECRETS, STORAGE_CLASSES, Resource
 from trading_operator.kube.transport import Call, Transport, items_of
 from trading_operator.manifests.volume_claim import CLAIM_KIND
-from trading_operator.plan.types import SecretFacts
+from trading_operator.plan.observed import SecretFacts
 
 KNOWN_SECONDS = 60.0
 MISSING_SECONDS = 5.0

@@ -4,7 +4,8 @@ from trading_operator.kube.attempt import Attempt
 from trading_operator.kube.cache import Entry
 from trading_operator.kube.patches import guard, patch_object
 from trading_operator.kube.transport import FIELD_MANAGER, JSON_PATCH
-from trading_operator.plan.types import Manifest, ref_of
+from trading_operator.plan.observed import ref_of
+from trading_operator.plan.types import Manifest
 
 _MANAGER = {"fieldManager": FIELD_MANAGER}
 

@@ -4,7 +4,7 @@ from trading_operator.kube.attempt import Attempt
 from trading_operator.kube.cache import Entry
 from trading_operator.kube.resources import BY_KIND, CLAIMS
 from trading_operator.kube.transport import Call
-from trading_operator.plan.types import Ref
+from trading_operator.plan.observed import Ref
 
 
 async def patch_object(

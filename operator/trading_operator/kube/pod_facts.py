@@ -14,7 +14,7 @@ from trading_operator.manifests.metadata import (
     TRADING_STATE_ANNOTATION,
 )
 from trading_operator.manifests.pod import CONTAINER_NAME
-from trading_operator.plan.types import JobPodFacts, PodFacts
+from trading_operator.plan.observed import JobPodFacts, PodFacts
 
 MESSAGE_LENGTH = 512
 _TEMPLATE_LABEL = "controller-revision-hash"  # set by the controller of StatefulSets

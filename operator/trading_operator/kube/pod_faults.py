@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-from trading_operator.plan.types import PodFault
+from trading_operator.plan.observed import PodFault
 
 _PULLS = frozenset(
     {

@@ -7,7 +7,8 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, NamedTuple
 
-from trading_operator.plan.types import FailedProbe, Manifest, PodFacts
+from trading_operator.plan.observed import FailedProbe, PodFacts
+from trading_operator.plan.types import Manifest
 
 WORDS_LENGTH = 256
 REMEMBERED = 5000  # pods; of all those in the cluster that fail, ours are a few

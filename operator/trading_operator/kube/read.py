@@ -15,18 +15,11 @@ from trading_operator.kube.ownership import is_labelled, is_owned
 from trading_operator.kube.resources import BY_KIND, CONFIG_MAPS, OWN_BY_KIND, SECRETS
 from trading_operator.kube.transport import Call
 from trading_operator.manifests.volume_claim import CLAIM_KIND
+from trading_operator.plan.observed import Observed, Ref, RolloutFacts, StoredRevision
 from trading_operator.plan.references import References
 from trading_operator.plan.rollout.commands import HANDLED
 from trading_operator.plan.stored_revision import read_revision
-from trading_operator.plan.types import (
-    WORKLOAD_KINDS,
-    Manifest,
-    Observed,
-    Owner,
-    Ref,
-    RolloutFacts,
-    StoredRevision,
-)
+from trading_operator.plan.types import WORKLOAD_KINDS, Manifest, Owner
 from trading_operator.plan.volumes import data_claim_name
 
 _HANDLED = {name: to_camel(name.replace("-", "_")) for name in HANDLED}

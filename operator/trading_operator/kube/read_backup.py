@@ -19,9 +19,10 @@ from trading_operator.kube.resources import CLAIMS, JOBS, SECRETS
 from trading_operator.manifests.metadata import Owner, child_name
 from trading_operator.plan.backup.case import JobFacts, Source
 from trading_operator.plan.backup.repository import claim_name, password_file, secrets_of
+from trading_operator.plan.observed import Observed, Ref
 from trading_operator.plan.rollout.stored_spec import restore_spec
 from trading_operator.plan.stored_revision import spec_of
-from trading_operator.plan.types import STATEFUL_SET, Observed, Ref
+from trading_operator.plan.types import STATEFUL_SET
 
 _TARGETS = frozenset({STATEFUL_SET, CLAIMS.kind})
 

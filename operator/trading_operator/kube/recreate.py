@@ -7,7 +7,8 @@ from trading_operator.kube.read import key_of
 from trading_operator.kube.remove import ORPHAN, delete_object
 from trading_operator.kube.resources import BY_KIND
 from trading_operator.kube.transport import FIELD_MANAGER, Call
-from trading_operator.plan.types import Manifest, ref_of
+from trading_operator.plan.observed import ref_of
+from trading_operator.plan.types import Manifest
 
 _DRY_RUN = {"fieldManager": FIELD_MANAGER, "dryRun": "All"}
 

@@ -10,7 +10,8 @@ import orjson
 from trading_operator.kube.backoff import delay
 from trading_operator.kube.cache import Key
 from trading_operator.kube.errors import ApiError
-from trading_operator.plan.types import Failure, Manifest, Ref
+from trading_operator.plan.observed import Ref
+from trading_operator.plan.types import Failure, Manifest
 
 FIRST_SECONDS = 10.0
 LONGEST_SECONDS = 300.0

@@ -6,7 +6,8 @@ from trading_operator.kube.errors import ApiError
 from trading_operator.kube.read import key_of, read_owner
 from trading_operator.kube.resources import BY_KIND, CLAIMS, JOBS, PODS
 from trading_operator.kube.transport import Call
-from trading_operator.plan.types import WORKLOAD_KINDS, Manifest, Ref
+from trading_operator.plan.observed import Ref
+from trading_operator.plan.types import WORKLOAD_KINDS, Manifest
 
 BACKGROUND = "Background"
 FOREGROUND = "Foreground"  # it stays, in deletion, until all that it made is gone

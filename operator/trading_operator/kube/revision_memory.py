@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 
 from trading_operator.kube.cache import Key
-from trading_operator.plan.types import StoredRevision
+from trading_operator.plan.observed import StoredRevision
 
 
 class RevisionMemory:

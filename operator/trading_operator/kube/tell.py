@@ -9,7 +9,8 @@ from trading_operator.kube.read import key_of
 from trading_operator.kube.resources import PODS
 from trading_operator.kube.transport import FIELD_MANAGER, MERGE_PATCH, Call
 from trading_operator.manifests.metadata import MODELS_ANNOTATION, TRADING_STATE_ANNOTATION
-from trading_operator.plan.types import Plan, Ref
+from trading_operator.plan.observed import Ref
+from trading_operator.plan.types import Plan
 
 
 def tell_pods(attempt: Attempt, plan: Plan) -> Iterator[Awaitable[None]]:

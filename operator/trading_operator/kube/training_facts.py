@@ -14,8 +14,8 @@ from trading_operator.manifests.metadata import (
     SCHEDULED_ANNOTATION,
 )
 from trading_operator.plan.moments import read_moment
+from trading_operator.plan.observed import JobPodFacts, PodFacts
 from trading_operator.plan.training.case import TrainingJobFacts
-from trading_operator.plan.types import JobPodFacts, PodFacts
 
 _OVER = frozenset({"Succeeded", "Failed"})
 

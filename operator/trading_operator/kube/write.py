@@ -21,7 +21,8 @@ from trading_operator.kube.transport import (
 )
 from trading_operator.manifests.compare import differs
 from trading_operator.manifests.digest import digest_of
-from trading_operator.plan.types import Manifest, Ref, ref_of
+from trading_operator.plan.observed import Ref, ref_of
+from trading_operator.plan.types import Manifest
 
 _MANAGER = {"fieldManager": FIELD_MANAGER}
 # Kinds whose whole spec is the plan's: what is missing in it the server fills in or keeps.

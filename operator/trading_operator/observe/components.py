@@ -14,8 +14,9 @@ from trading_operator.api.reasons import (
 )
 from trading_operator.api.trading_system import ComponentState, ComponentStatus
 from trading_operator.observe.pods import Why, why_not_ready
+from trading_operator.plan.observed import Observed
 from trading_operator.plan.readiness import component_pods, ready_pods, template_revision
-from trading_operator.plan.types import Applied, ComponentPlan, Failure, Observed
+from trading_operator.plan.types import Applied, ComponentPlan, Failure
 
 _MESSAGE_LENGTH = 1024
 _SERVED = frozenset({ComponentState.READY.value, ComponentState.DEGRADED.value})

@@ -17,7 +17,8 @@ from trading_operator.observe.rollout import (
     judge_validated,
 )
 from trading_operator.observe.verdict import Verdict, shorten
-from trading_operator.plan.types import Failure, Finding, Ref, RolloutPlan
+from trading_operator.plan.observed import Ref
+from trading_operator.plan.types import Failure, Finding, RolloutPlan
 
 # Who is named first when several are not Ready: the cause before those that wait for it.
 _URGENCY = (

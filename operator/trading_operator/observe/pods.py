@@ -10,7 +10,8 @@ from trading_operator.api.reasons import (
     PODS_REFUSED,
     PODS_STARTING,
 )
-from trading_operator.plan.types import STATEFUL_SET, Manifest, PodFacts
+from trading_operator.plan.observed import PodFacts
+from trading_operator.plan.types import STATEFUL_SET, Manifest
 
 _PULL = frozenset({"ErrImagePull", "ImagePullBackOff", "InvalidImageName", "ErrImageNeverPull"})
 _EXIT = frozenset({"CrashLoopBackOff", "Error", "ContainerCannotRun", "StartError"})

@@ -7,7 +7,8 @@ from trading_operator.api.reasons import ROLLING_COMPONENT
 from trading_operator.manifests.compare import Item, Path, describe_path, find_differences
 from trading_operator.manifests.metadata import REVISION_ANNOTATION, VERSION, Manifest
 from trading_operator.observe.event_text import NORMAL, EventText
-from trading_operator.plan.types import Applied, Observed
+from trading_operator.plan.observed import Observed
+from trading_operator.plan.types import Applied
 
 _NAMED_FIELDS = 6
 _FOLLOWING = frozenset({REVISION_ANNOTATION, VERSION})  # they change with what else does

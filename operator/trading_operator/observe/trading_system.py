@@ -18,8 +18,9 @@ from trading_operator.observe.components import component_lines
 from trading_operator.observe.conditions import Picture, verdicts
 from trading_operator.observe.rollout import dry_run_status, rollout_status
 from trading_operator.observe.verdict import Verdict, build_conditions, judged_status
+from trading_operator.plan.observed import Observed
 from trading_operator.plan.readiness import serves
-from trading_operator.plan.types import Applied, Observed
+from trading_operator.plan.types import Applied
 
 Status = dict[str, Any]
 

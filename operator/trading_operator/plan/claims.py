@@ -28,7 +28,7 @@ from trading_operator.manifests.volume_claim import (
 )
 from trading_operator.plan.draft import Draft, System
 from trading_operator.plan.last_backup import LastBackup
-from trading_operator.plan.types import Observed, ref_of
+from trading_operator.plan.observed import Observed, ref_of
 from trading_operator.plan.volumes import (
     ClaimSize,
     cannot_grow,

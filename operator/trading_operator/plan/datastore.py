@@ -21,12 +21,13 @@ from trading_operator.plan.configs import Config, plan_config
 from trading_operator.plan.draft import DATASTORE, Draft, Needs, SecretNeed, System
 from trading_operator.plan.environment import password_file
 from trading_operator.plan.images import image_findings
+from trading_operator.plan.observed import Ref
 from trading_operator.plan.outside import outside_digests
 from trading_operator.plan.placing import plan_placement
 from trading_operator.plan.references import credentials_name
 from trading_operator.plan.revision import build_revised_template
 from trading_operator.plan.scaling import plan_asked_drain
-from trading_operator.plan.types import STATEFUL_SET, Ref
+from trading_operator.plan.types import STATEFUL_SET
 from trading_operator.plan.volumes import (
     DATA_VOLUME,
     claim_template,

@@ -6,9 +6,10 @@ from datetime import datetime
 
 from trading_operator.plan.draft import Draft, System
 from trading_operator.plan.gating import Gate, gate
+from trading_operator.plan.observed import Ref, ref_of
 from trading_operator.plan.readiness import orphans
 from trading_operator.plan.replacement import find_replacement_block, previous_workload
-from trading_operator.plan.types import Block, ComponentPlan, Manifest, Ref, ref_of
+from trading_operator.plan.types import Block, ComponentPlan, Manifest
 from trading_operator.plan.validation import find_block
 
 

@@ -14,6 +14,7 @@ from trading_operator.plan.claims import plan_last_claims
 from trading_operator.plan.draft import Draft, System
 from trading_operator.plan.drafts import plan_drafts
 from trading_operator.plan.last_backup import LastBackup, backup_deadline, wants_last_backup
+from trading_operator.plan.observed import Observed
 from trading_operator.plan.replacement import abandoned_pods
 from trading_operator.plan.sealing import seal
 from trading_operator.plan.stopping import plan_stopping, stopped_workload
@@ -21,7 +22,6 @@ from trading_operator.plan.types import (
     STATEFUL_SET,
     WORKLOAD_KINDS,
     Block,
-    Observed,
     OperandSettings,
     Owner,
     Plan,

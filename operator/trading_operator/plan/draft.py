@@ -10,7 +10,8 @@ from trading_operator.api.service import Service
 from trading_operator.api.trading_system import TradingSystemSpec
 from trading_operator.engines.base import OperandSettings, SecretRequest
 from trading_operator.manifests.metadata import Manifest, Owner, Part
-from trading_operator.plan.types import Finding, Observed, Ref, ref_of
+from trading_operator.plan.observed import Observed, Ref, ref_of
+from trading_operator.plan.types import Finding
 
 DATASTORE = "Datastore"
 SERVICE = "Service"

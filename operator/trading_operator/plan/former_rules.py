@@ -10,10 +10,10 @@ from typing import NamedTuple
 from trading_operator.manifests.metadata import COMPONENT, Manifest, build_part_labels, child_name
 from trading_operator.manifests.network_policy import build_component_policy, component_peer
 from trading_operator.plan.draft import Draft, System
+from trading_operator.plan.observed import Ref
 from trading_operator.plan.prune import component_of
 from trading_operator.plan.sealing import bears_seal_of
 from trading_operator.plan.turnover import Turnover
-from trading_operator.plan.types import Ref
 
 
 class Edge(NamedTuple):

@@ -12,6 +12,7 @@ from trading_operator.api.reasons import (
 from trading_operator.manifests.compare import differs
 from trading_operator.plan.draft import Draft
 from trading_operator.plan.graph import required_by
+from trading_operator.plan.observed import Observed
 from trading_operator.plan.readiness import (
     is_ready,
     live_revision,
@@ -19,7 +20,7 @@ from trading_operator.plan.readiness import (
     ready_pods,
     serves,
 )
-from trading_operator.plan.types import Block, Observed
+from trading_operator.plan.types import Block
 
 _TIME_FORMAT = "%Y-%m-%dT%H:%M:%SZ"
 

@@ -8,7 +8,8 @@ from trading_operator.api.common import parse_duration
 from trading_operator.api.deletion import Deletion, VolumePolicy
 from trading_operator.api.trading_system import TradingSystemSpec
 from trading_operator.plan.backup.requests import end_request
-from trading_operator.plan.types import BackupFacts, Observed, Owner
+from trading_operator.plan.observed import BackupFacts, Observed
+from trading_operator.plan.types import Owner
 
 
 @dataclass(frozen=True)

@@ -3,10 +3,11 @@
 from collections.abc import Mapping
 
 from trading_operator.plan.draft import Draft, System
+from trading_operator.plan.observed import Observed, Ref
 from trading_operator.plan.prune import component_of, is_controlled
 from trading_operator.plan.readiness import may_run, template_revision
 from trading_operator.plan.stopping import left_in_turn
-from trading_operator.plan.types import WORKLOAD_KINDS, Observed, Ref
+from trading_operator.plan.types import WORKLOAD_KINDS
 from trading_operator.plan.volumes import has_data
 
 

@@ -15,7 +15,8 @@ from trading_operator.api.model_training_status import SelectedModel
 from trading_operator.manifests.digest import digest_of
 from trading_operator.manifests.metadata import Manifest
 from trading_operator.plan.draft import System
-from trading_operator.plan.types import ModelNotice, Ref, Selection
+from trading_operator.plan.observed import Ref, Selection
+from trading_operator.plan.types import ModelNotice
 
 _SUFFIX = ".models.json"
 

@@ -19,8 +19,9 @@ from trading_operator.manifests import (
 )
 from trading_operator.manifests.metadata import Manifest
 from trading_operator.plan.draft import Draft, System
+from trading_operator.plan.observed import Ref, ref_of
 from trading_operator.plan.readiness import pods_needed
-from trading_operator.plan.types import ComponentPlan, Finding, Ref, ref_of
+from trading_operator.plan.types import ComponentPlan, Finding
 
 # New pods have no metrics for a while: an autoscaler that complains so long has another reason.
 AUTOSCALER_GRACE = timedelta(minutes=1)

@@ -8,8 +8,9 @@ from dataclasses import replace
 
 from trading_operator.api.reasons import PAUSED, WAITING_REASONS
 from trading_operator.manifests.compare import differs
+from trading_operator.plan.observed import Observed, Ref, ref_of
 from trading_operator.plan.trading_state import keep_stricter
-from trading_operator.plan.types import Block, ComponentPlan, Observed, Plan, Ref, ref_of
+from trading_operator.plan.types import Block, ComponentPlan, Plan
 
 
 def withhold(plan: Plan, observed: Observed) -> Plan:

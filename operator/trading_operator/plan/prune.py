@@ -5,13 +5,14 @@ from dataclasses import dataclass
 
 from trading_operator.manifests.controller_revision import KIND as REVISION
 from trading_operator.manifests.metadata import COMPONENT, Manifest
+from trading_operator.plan.observed import Observed, Ref
 from trading_operator.plan.readiness import may_run
 from trading_operator.plan.stored_revision import (
     config_maps_of,
     mounted_config_maps,
     plan_history,
 )
-from trading_operator.plan.types import WORKLOAD_KINDS, Observed, Owner, Ref
+from trading_operator.plan.types import WORKLOAD_KINDS, Owner
 
 _CONFIG_MAP = "ConfigMap"
 _NETWORK_POLICY = "NetworkPolicy"

@@ -4,7 +4,8 @@ import re
 
 from trading_operator.manifests.metadata import REVISION_ANNOTATION, Manifest
 from trading_operator.plan.draft import Draft
-from trading_operator.plan.types import ComponentPlan, Observed, PodFacts, Ref
+from trading_operator.plan.observed import Observed, PodFacts, Ref
+from trading_operator.plan.types import ComponentPlan
 
 _OVER = frozenset({"Succeeded", "Failed"})  # phases in which no container runs any more
 

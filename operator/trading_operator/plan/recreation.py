@@ -3,7 +3,8 @@
 from collections.abc import Iterable
 
 from trading_operator.manifests.compare import differs
-from trading_operator.plan.types import STATEFUL_SET, Manifest, Observed, ref_of
+from trading_operator.plan.observed import Observed, ref_of
+from trading_operator.plan.types import STATEFUL_SET, Manifest
 
 _IMMUTABLE = ("serviceName", "podManagementPolicy", "selector", "volumeClaimTemplates")
 

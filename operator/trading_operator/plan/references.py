@@ -7,7 +7,8 @@ from trading_operator.api.datastore import Datastore
 from trading_operator.api.service import EnvironmentVariable
 from trading_operator.api.trading_system import TradingSystemSpec
 from trading_operator.manifests.metadata import Owner, child_name
-from trading_operator.plan.types import STATEFUL_SET, Ref
+from trading_operator.plan.observed import Ref
+from trading_operator.plan.types import STATEFUL_SET
 
 
 @dataclass(frozen=True)

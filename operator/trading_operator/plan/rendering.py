@@ -13,9 +13,9 @@ from trading_operator.manifests.digest import digest_of
 from trading_operator.manifests.metadata import VERSION, Manifest
 from trading_operator.plan.draft import Draft, System
 from trading_operator.plan.inputs import asked_inputs, component_inputs, lacks_inputs
+from trading_operator.plan.observed import StoredRevision
 from trading_operator.plan.rollout.stored_spec import returned_part, stored_spec
 from trading_operator.plan.stored_revision import Rendering, newest_first, unpack, unpack_data
-from trading_operator.plan.types import StoredRevision
 
 ADOPT_COMMAND = "adopt-rendering"
 

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Iterator, Mapping
 
 from trading_operator.api.reasons import REPLACING_WORKLOAD
 from trading_operator.plan.draft import Draft, System
+from trading_operator.plan.observed import Observed, PodFacts, Ref
 from trading_operator.plan.readiness import (
     component_pods,
     is_ordinal,
@@ -12,14 +13,7 @@ from trading_operator.plan.readiness import (
     may_run,
     orphans,
 )
-from trading_operator.plan.types import (
-    STATEFUL_SET,
-    WORKLOAD_KINDS,
-    Block,
-    Observed,
-    PodFacts,
-    Ref,
-)
+from trading_operator.plan.types import STATEFUL_SET, WORKLOAD_KINDS, Block
 
 
 def pods_to_replace(

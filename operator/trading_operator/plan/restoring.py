@@ -12,9 +12,9 @@ from trading_operator.api.service import Service
 from trading_operator.api.trading_system import TradingState, TradingSystemSpec
 from trading_operator.manifests.metadata import Owner
 from trading_operator.plan.draft import System
+from trading_operator.plan.observed import Halt, Observed, RestoreFacts
 from trading_operator.plan.rollout.commands import RESUME_TRADING
 from trading_operator.plan.trading_state import read_halt
-from trading_operator.plan.types import Halt, Observed, RestoreFacts
 
 
 def restrain(

@@ -16,7 +16,8 @@ from trading_operator.manifests.horizontal_pod_autoscaler import (
 from trading_operator.manifests.metadata import Manifest, Part
 from trading_operator.manifests.quantity import canonical_quantity, parse_quantity
 from trading_operator.plan.draft import System
-from trading_operator.plan.types import DEPLOYMENT, Ref
+from trading_operator.plan.observed import Ref
+from trading_operator.plan.types import DEPLOYMENT
 
 _LONGEST_STABILIZATION_SECONDS = 3600
 _DRAIN = ("maxUnavailable", "1")  # never more than one pod, and always one: no drain hangs

@@ -11,9 +11,10 @@ from trading_operator.api.reasons import STOPPING, WAITING_FOR_DEPENDANTS
 from trading_operator.manifests.metadata import Manifest
 from trading_operator.plan.draft import Draft
 from trading_operator.plan.graph import used_by
+from trading_operator.plan.observed import Observed, Ref
 from trading_operator.plan.prune import component_of
 from trading_operator.plan.readiness import component_pods, may_run, template_revision
-from trading_operator.plan.types import WORKLOAD_KINDS, Block, Observed, Ref
+from trading_operator.plan.types import WORKLOAD_KINDS, Block
 from trading_operator.plan.volumes import has_data
 
 _NAMED_PODS = 3

@@ -10,7 +10,7 @@ import orjson
 from trading_operator.manifests.controller_revision import read_state
 from trading_operator.manifests.metadata import Manifest
 from trading_operator.manifests.pod_bounds import is_within_bounds
-from trading_operator.plan.types import Observed, RevisionState, StoredRevision
+from trading_operator.plan.observed import Observed, RevisionState, StoredRevision
 
 HISTORY_LIMIT = 10  # revisions that are kept, beside those that are needed
 

@@ -10,9 +10,9 @@ from collections.abc import Iterator, Mapping
 
 from trading_operator.api.service import Service
 from trading_operator.plan.draft import Draft, System
+from trading_operator.plan.observed import PodFacts
 from trading_operator.plan.placing import node_group
 from trading_operator.plan.readiness import component_pods, may_run
-from trading_operator.plan.types import PodFacts
 
 _UNSCHEDULABLE = "Unschedulable"
 # What the scheduler says of a required affinity; any other reason no new pod would mend.

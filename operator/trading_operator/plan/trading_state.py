@@ -27,19 +27,9 @@ from trading_operator.manifests.metadata import (
 from trading_operator.manifests.pod import Mount, build_config_mount
 from trading_operator.plan.draft import SERVICE, Draft, System
 from trading_operator.plan.models_file import build_model_files, build_model_notice
+from trading_operator.plan.observed import Halt, Observed, PodFacts, Ref, ref_of
 from trading_operator.plan.sealing import seal
-from trading_operator.plan.types import (
-    STATE_KEY,
-    Block,
-    Halt,
-    ModelNotice,
-    Observed,
-    Plan,
-    PodFacts,
-    Ref,
-    StateNotice,
-    ref_of,
-)
+from trading_operator.plan.types import STATE_KEY, Block, ModelNotice, Plan, StateNotice
 
 STATE_FOLDER = "/run/trading-state"
 STATE_VARIABLE = "TRADING_STATE_FILE"

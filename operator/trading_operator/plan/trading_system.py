@@ -15,6 +15,7 @@ from trading_operator.plan.hibernation import plan_waking
 from trading_operator.plan.leaving import find_left
 from trading_operator.plan.network import plan_network
 from trading_operator.plan.notes import add_notes, notes_due
+from trading_operator.plan.observed import Observed, Ref, ref_of
 from trading_operator.plan.pausing import withhold
 from trading_operator.plan.prune import Needed, plan_prune
 from trading_operator.plan.recreation import plan_recreations
@@ -35,14 +36,7 @@ from trading_operator.plan.trading_state import (
     plan_trading_state,
 )
 from trading_operator.plan.turns import Turns, take_turns
-from trading_operator.plan.types import (
-    ComponentPlan,
-    Observed,
-    OperandSettings,
-    Plan,
-    Ref,
-    ref_of,
-)
+from trading_operator.plan.types import ComponentPlan, OperandSettings, Plan
 
 
 def plan_trading_system(

@@ -4,11 +4,12 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from trading_operator.plan.draft import Draft, System
+from trading_operator.plan.observed import Observed
 from trading_operator.plan.prune import component_of
 from trading_operator.plan.readiness import may_run, template_revision
 from trading_operator.plan.rendering import template_ports
 from trading_operator.plan.stored_revision import newest_first, unpack
-from trading_operator.plan.types import WORKLOAD_KINDS, Manifest, Observed
+from trading_operator.plan.types import WORKLOAD_KINDS, Manifest
 
 
 @dataclass(frozen=True)

@@ -8,10 +8,10 @@ from trading_operator.plan.decision import Decision, decide
 from trading_operator.plan.draft import Draft, System
 from trading_operator.plan.hibernation import decide_stops
 from trading_operator.plan.leaving import plan_leaving
+from trading_operator.plan.observed import Observed, Ref
 from trading_operator.plan.readiness import is_ready
 from trading_operator.plan.restoring import resting_components
 from trading_operator.plan.stopping import plan_stopping
-from trading_operator.plan.types import Observed, Ref
 
 
 @dataclass(frozen=True)

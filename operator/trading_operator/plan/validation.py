@@ -21,10 +21,11 @@ from trading_operator.manifests.metadata import (
 from trading_operator.manifests.network_policy import default_deny_name
 from trading_operator.manifests.volume_claim import CLAIM_KIND
 from trading_operator.plan.draft import DATASTORE, Draft, System
+from trading_operator.plan.observed import Ref, ref_of
 from trading_operator.plan.readiness import live_revision
 from trading_operator.plan.references import credentials_name, generated_secrets, password_key
 from trading_operator.plan.trading_state import find_state_block
-from trading_operator.plan.types import STATEFUL_SET, Block, Ref, ref_of
+from trading_operator.plan.types import STATEFUL_SET, Block
 from trading_operator.plan.volume_checks import (
     find_class_change,
     find_left_over,

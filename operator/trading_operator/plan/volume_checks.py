@@ -18,7 +18,8 @@ from trading_operator.api.reasons import (
 from trading_operator.manifests.metadata import Manifest, build_system_selector, child_name
 from trading_operator.manifests.volume_claim import CLAIM_KIND
 from trading_operator.plan.draft import Draft, System
-from trading_operator.plan.types import Block, ref_of
+from trading_operator.plan.observed import ref_of
+from trading_operator.plan.types import Block
 from trading_operator.plan.volumes import (
     ClaimSize,
     cannot_grow,

@@ -15,7 +15,8 @@ from trading_operator.manifests.metadata import (
 from trading_operator.manifests.quantity import canonical_quantity, parse_quantity
 from trading_operator.manifests.volume_claim import CLAIM_KIND
 from trading_operator.plan.draft import System
-from trading_operator.plan.types import STATEFUL_SET, Ref
+from trading_operator.plan.observed import Ref
+from trading_operator.plan.types import STATEFUL_SET
 
 DATA_VOLUME = "data"
 # Written by the scheduler where a volume is made only once a pod is to mount it.

@@ -9,22 +9,18 @@ from hypothesis import strategies as st
 
 from trading_operator.api.trading_system import TradingSystemSpec
 from trading_operator.manifests.metadata import COMPONENT, REVISION_ANNOTATION
-from trading_operator.plan.stored_revision import pack_data, read_revision
-from trading_operator.plan.trading_system import plan_trading_system
-from trading_operator.plan.types import (
-    Applied,
+from trading_operator.plan.observed import (
     Capacity,
-    Manifest,
     Observed,
-    OperandSettings,
-    Owner,
-    Plan,
     PodFacts,
     Ref,
     RolloutFacts,
     SecretFacts,
     ref_of,
 )
+from trading_operator.plan.stored_revision import pack_data, read_revision
+from trading_operator.plan.trading_system import plan_trading_system
+from trading_operator.plan.types import Applied, Manifest, OperandSettings, Owner, Plan
 
 NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 OWNER = Owner("tradingoperator.io/v1alpha1", "TradingSystem", "momentum", "desk", "uid-1", 3)

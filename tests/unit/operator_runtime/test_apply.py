@@ -20,16 +20,8 @@ from trading_operator.kube.named import NamedReader
 from trading_operator.kube.resources import CONFIG_MAPS, JOBS
 from trading_operator.kube.transport import Call
 from trading_operator.manifests.compare import differs
-from trading_operator.plan.types import (
-    Applied,
-    Manifest,
-    Observed,
-    Owner,
-    Plan,
-    Ref,
-    SecretFacts,
-    SecretRequest,
-)
+from trading_operator.plan.observed import Observed, Ref, SecretFacts
+from trading_operator.plan.types import Applied, Manifest, Owner, Plan, SecretRequest
 from unit.operator_runtime.objects import OWNER_UID, build_config_map
 from unit.operator_runtime.scripted_server import ScriptedServer
 

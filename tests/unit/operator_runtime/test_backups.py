@@ -34,7 +34,7 @@ from trading_operator.kube.job_facts import read_job_facts
 from trading_operator.kube.named import NamedReader
 from trading_operator.kube.pod_facts import read_pod_facts
 from trading_operator.metrics import Metrics
-from trading_operator.plan.types import JobPodFacts
+from trading_operator.plan.observed import JobPodFacts
 from trading_operator.settings import Settings
 from unit.operator_runtime.objects import build_body, build_config_map, build_pod
 from unit.operator_runtime.scripted_server import ScriptedServer

@@ -3,7 +3,7 @@
 import pytest
 
 from trading_operator.kube.cache import Cache, Id, Key
-from trading_operator.plan.types import Ref
+from trading_operator.plan.observed import Ref
 from unit.operator_runtime.objects import OWNER_UID, build_config_map, build_pod
 
 ONE = Key("ns", "one")

@@ -7,7 +7,7 @@ from trading_operator.kube.contests import WINDOW_SECONDS, Contests
 from trading_operator.kube.field_owners import other_managers
 from trading_operator.kube.refusals import fingerprint
 from trading_operator.manifests.compare import describe_path, find_differences
-from trading_operator.plan.types import Ref
+from trading_operator.plan.observed import Ref
 
 KEY, REF = Key("ns", "one"), Ref("Deployment", "d")
 WANTED: dict[str, Any] = {"spec": {"replicas": 1}}

@@ -12,7 +12,7 @@ from trading_operator.kube.errors import ApiError, Cause
 from trading_operator.kube.named import NamedReader
 from trading_operator.kube.refusals import LONGEST_SECONDS, SOONEST_SECONDS, Refusals
 from trading_operator.kube.resources import SECRETS
-from trading_operator.plan.types import Ref
+from trading_operator.plan.observed import Ref
 from unit.operator_runtime.scripted_server import ScriptedServer, answer_error, answer_json
 
 KEY, REF = Key("ns", "one"), Ref("ConfigMap", "a")

@@ -14,7 +14,7 @@ from trading_operator.kube.cache import Key
 from trading_operator.kube.connection import Connection
 from trading_operator.metrics import Metrics
 from trading_operator.plan.backup.requests import end_request, restore_request
-from trading_operator.plan.types import RestoreFacts
+from trading_operator.plan.observed import RestoreFacts
 from trading_operator.settings import Settings
 from unit.operator_runtime.objects import build_body
 from unit.operator_runtime.scripted_server import ScriptedServer

@@ -8,8 +8,9 @@ from trading_operator.kube.cache import Cache, Key
 from trading_operator.kube.capacity import CapacityReader
 from trading_operator.kube.named import NamedReader
 from trading_operator.kube.read import read_observed
+from trading_operator.plan.observed import Ref
 from trading_operator.plan.references import References
-from trading_operator.plan.types import Owner, Ref
+from trading_operator.plan.types import Owner
 from unit.operator_runtime.objects import OWNER_UID, build_config_map
 from unit.operator_runtime.scripted_server import Answer, ScriptedServer, answer_error, answer_json
 

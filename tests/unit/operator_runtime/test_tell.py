@@ -13,7 +13,8 @@ from trading_operator.kube.cache import Cache, Key
 from trading_operator.kube.capacity import CapacityReader
 from trading_operator.kube.errors import ApiError
 from trading_operator.kube.named import NamedReader
-from trading_operator.plan.types import Applied, Manifest, Observed, Owner, Plan, Ref, StateNotice
+from trading_operator.plan.observed import Observed, Ref
+from trading_operator.plan.types import Applied, Manifest, Owner, Plan, StateNotice
 from unit.operator_runtime.objects import OWNER_UID, build_config_map, build_pod
 from unit.operator_runtime.scripted_server import ScriptedServer
 

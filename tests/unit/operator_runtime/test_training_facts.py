@@ -1,7 +1,7 @@
 """What is read of a training's Job and its pods."""
 
 from trading_operator.kube.training_facts import read_training_job
-from trading_operator.plan.types import JobPodFacts
+from trading_operator.plan.observed import JobPodFacts
 
 JOB = {"metadata": {"name": "daily-1-1", "uid": "u1", "labels": {}}, "spec": {}, "status": {}}
 

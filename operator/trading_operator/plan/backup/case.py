@@ -8,7 +8,7 @@ from trading_operator.api.backup_status import BackupStatus
 from trading_operator.api.trading_system import TradingSystemSpec
 from trading_operator.engines.base import OperandSettings
 from trading_operator.manifests.metadata import Manifest, Owner
-from trading_operator.plan.types import Observed, Ref
+from trading_operator.plan.observed import Observed, Ref
 
 
 @dataclass(frozen=True)

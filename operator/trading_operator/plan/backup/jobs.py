@@ -15,7 +15,7 @@ from trading_operator.plan.backup.case import Case
 from trading_operator.plan.backup.cron import Cron, parse_cron
 from trading_operator.plan.backup.pods import Work, build_run_template, run_labels
 from trading_operator.plan.backup.requests import plan_requests
-from trading_operator.plan.types import Observed, Ref
+from trading_operator.plan.observed import Observed, Ref
 
 _RETRIES = 2
 _KEPT_SECONDS = 3 * 86400  # of a Job that was asked for once

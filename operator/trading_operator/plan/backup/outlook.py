@@ -10,7 +10,7 @@ from trading_operator.plan.backup.case import Case
 from trading_operator.plan.backup.cron import moments_between, next_moment
 from trading_operator.plan.backup.jobs import Clockwork, cron_job_ref
 from trading_operator.plan.moments import read_moment
-from trading_operator.plan.types import ref_of
+from trading_operator.plan.observed import ref_of
 
 _MOST_MISSED = 1000  # that are counted at once
 # So much after a moment its Job is there, or at least the moment has passed.

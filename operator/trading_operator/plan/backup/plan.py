@@ -33,10 +33,11 @@ from trading_operator.plan.backup.record import Record, take_record
 from trading_operator.plan.backup.repository import find_repository_block, plan_repository
 from trading_operator.plan.backup.requests import standing_requests
 from trading_operator.plan.backup.targets import Targets, plan_targets
+from trading_operator.plan.observed import Ref, ref_of
 from trading_operator.plan.prune import is_controlled
 from trading_operator.plan.rollout.clock import soonest
 from trading_operator.plan.sealing import seal
-from trading_operator.plan.types import Block, Plan, Ref, SecretRequest, ref_of
+from trading_operator.plan.types import Block, Plan, SecretRequest
 
 _CONFIG_MAP = "ConfigMap"
 _PRUNABLE = frozenset({cron_job.KIND, "NetworkPolicy", _CONFIG_MAP})

@@ -39,7 +39,8 @@ from trading_operator.manifests.volume_claim import (
     keep_claim_spec,
 )
 from trading_operator.plan.backup.case import Case
-from trading_operator.plan.types import Block, Ref
+from trading_operator.plan.observed import Ref
+from trading_operator.plan.types import Block
 
 REPOSITORY_PATH = "/repository"
 _PASSWORD_KEY = "password"

@@ -14,9 +14,10 @@ from trading_operator.manifests.metadata import child_name
 from trading_operator.manifests.pod import SecretFile
 from trading_operator.manifests.volume_claim import CLAIM_KIND
 from trading_operator.plan.backup.case import Case, Source
+from trading_operator.plan.observed import Ref
 from trading_operator.plan.placing import volume_group
 from trading_operator.plan.references import credentials_name, password_key
-from trading_operator.plan.types import STATEFUL_SET, Ref
+from trading_operator.plan.types import STATEFUL_SET
 from trading_operator.plan.volumes import claim_name
 
 

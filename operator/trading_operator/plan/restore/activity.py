@@ -7,7 +7,7 @@ from trading_operator.manifests import cron_job
 from trading_operator.manifests.metadata import Owner
 from trading_operator.plan.backup.case import JobFacts
 from trading_operator.plan.backup.jobs import cron_job_ref
-from trading_operator.plan.types import Observed
+from trading_operator.plan.observed import Observed
 
 
 def find_activity(

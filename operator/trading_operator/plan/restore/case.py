@@ -8,7 +8,7 @@ from trading_operator.engines.base import OperandSettings
 from trading_operator.manifests.metadata import Owner
 from trading_operator.plan.backup.answers import Progress
 from trading_operator.plan.backup.case import Case, JobFacts
-from trading_operator.plan.types import AskedBackup, Observed, PodFacts
+from trading_operator.plan.observed import AskedBackup, Observed, PodFacts
 
 
 @dataclass(frozen=True)

@@ -22,6 +22,7 @@ from trading_operator.plan.backup.pods import Work, build_run_template, run_labe
 from trading_operator.plan.backup.repository import plan_repository
 from trading_operator.plan.backup.requests import restore_request
 from trading_operator.plan.backup.targets import Targets
+from trading_operator.plan.observed import AskedBackup
 from trading_operator.plan.readiness import may_run
 from trading_operator.plan.restore.activity import find_activity
 from trading_operator.plan.restore.case import RestoreCase
@@ -34,7 +35,7 @@ from trading_operator.plan.restore.obstacles import (
 )
 from trading_operator.plan.restoring import users_of
 from trading_operator.plan.sealing import seal
-from trading_operator.plan.types import AskedBackup, Block, Plan
+from trading_operator.plan.types import Block, Plan
 
 _RETRIES = 1
 _LOOK_AGAIN = timedelta(seconds=5)

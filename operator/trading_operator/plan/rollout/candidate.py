@@ -6,12 +6,12 @@ from dataclasses import dataclass, replace
 from trading_operator.api.errors import InvalidSpecError
 from trading_operator.plan.draft import Draft, System
 from trading_operator.plan.drafts import plan_drafts
+from trading_operator.plan.observed import Observed, RevisionState, StoredRevision
 from trading_operator.plan.readiness import component_pods, is_ready, live_revision, may_run
 from trading_operator.plan.rendering import Renderings, restore_renderings
 from trading_operator.plan.rollout.ledger import Ledger, Outcome
 from trading_operator.plan.rollout.stored_spec import restore_spec
 from trading_operator.plan.stored_revision import spec_of
-from trading_operator.plan.types import Observed, RevisionState, StoredRevision
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from trading_operator.api.reasons import NO_NODE_FITS
 from trading_operator.manifests.metadata import Manifest
 from trading_operator.manifests.quantity import parse_quantity
 from trading_operator.plan.draft import Draft, System
-from trading_operator.plan.types import Quota
+from trading_operator.plan.observed import Quota
 
 Amounts = Mapping[str, Decimal]
 _SURGE = Decimal("0.25")  # what a Deployment makes in addition while it changes

@@ -4,8 +4,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from trading_operator.api.rollout import RolloutPhase
+from trading_operator.plan.observed import RolloutFacts
 from trading_operator.plan.rollout.faults import moment_or
-from trading_operator.plan.types import RolloutFacts
 
 
 @dataclass(frozen=True)

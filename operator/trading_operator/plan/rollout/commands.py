@@ -5,8 +5,8 @@ from dataclasses import dataclass, replace
 
 from trading_operator.api.rollout import Approval
 from trading_operator.plan.draft import System
+from trading_operator.plan.observed import RevisionState, StoredRevision
 from trading_operator.plan.rollout.ledger import REFUSED, Ledger, Outcome
-from trading_operator.plan.types import RevisionState, StoredRevision
 
 RETRY = "retry"
 ROLLBACK_TO = "rollback-to"

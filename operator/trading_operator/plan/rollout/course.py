@@ -12,6 +12,7 @@ from trading_operator.api.reasons import NOTHING_TO_RETURN_TO
 from trading_operator.api.rollout import WORDS_LENGTH, RolloutPhase
 from trading_operator.plan.draft import System
 from trading_operator.plan.drafts import plan_drafts
+from trading_operator.plan.observed import RevisionState, StoredRevision
 from trading_operator.plan.rendering import keep_renderings
 from trading_operator.plan.rollout.candidate import Candidate, changed_components, restore
 from trading_operator.plan.rollout.clock import Clock, read_clock, soonest, time_left
@@ -33,7 +34,6 @@ from trading_operator.plan.rollout.validation import (
     find_risks,
 )
 from trading_operator.plan.stored_revision import unpack
-from trading_operator.plan.types import RevisionState, StoredRevision
 
 
 @dataclass(frozen=True)

@@ -9,8 +9,8 @@ from trading_operator.api.reasons import PROBES_FAILING, PROGRESS_DEADLINE_EXCEE
 from trading_operator.manifests.metadata import Manifest
 from trading_operator.plan.draft import Draft
 from trading_operator.plan.graph import required_by
+from trading_operator.plan.observed import FailedProbe, Observed, PodFacts
 from trading_operator.plan.readiness import component_pods, is_ready
-from trading_operator.plan.types import FailedProbe, Observed, PodFacts
 
 # A database and what uses it may end in the same second, and be told of in either order.
 SETTLE = timedelta(seconds=2)

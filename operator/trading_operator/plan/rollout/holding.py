@@ -4,8 +4,9 @@ from collections.abc import Iterator
 from dataclasses import replace
 from datetime import timedelta
 
+from trading_operator.plan.observed import ref_of
 from trading_operator.plan.rollout.course import Course
-from trading_operator.plan.types import Block, ComponentPlan, ref_of
+from trading_operator.plan.types import Block, ComponentPlan
 
 # Quotas, Secrets and nodes are not watched.
 LOOK_AGAIN = timedelta(seconds=15)

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from trading_operator.manifests.metadata import Owner, child_name
+from trading_operator.plan.observed import Observed, StoredRevision
 from trading_operator.plan.stored_revision import newest_first
-from trading_operator.plan.types import Observed, StoredRevision
 
 
 class Outcome(StrEnum):

@@ -6,12 +6,12 @@ from typing import Any
 from trading_operator.api.rollout import RolloutPhase
 from trading_operator.api.trading_system import TradingSystemSpec
 from trading_operator.manifests.metadata import Owner
+from trading_operator.plan.observed import StoredRevision
 from trading_operator.plan.references import References, references
 from trading_operator.plan.rollout.commands import ROLLBACK_TO, find_named
 from trading_operator.plan.rollout.ledger import Ledger
 from trading_operator.plan.rollout.stored_spec import restore_spec
 from trading_operator.plan.stored_revision import spec_of
-from trading_operator.plan.types import StoredRevision
 
 
 def needed_references(

@@ -5,9 +5,9 @@ from dataclasses import asdict, dataclass
 
 from trading_operator.manifests.controller_revision import build_controller_revision
 from trading_operator.manifests.metadata import Manifest
+from trading_operator.plan.observed import RevisionState, StoredRevision
 from trading_operator.plan.rollout.candidate import Candidate
 from trading_operator.plan.rollout.course import Course
-from trading_operator.plan.types import RevisionState, StoredRevision
 
 
 @dataclass(frozen=True)

@@ -8,10 +8,10 @@ from trading_operator.api.reasons import (
 )
 from trading_operator.api.rollout import OnFailure
 from trading_operator.plan.images import image_findings
+from trading_operator.plan.observed import StoredRevision
 from trading_operator.plan.rollout.candidate import Candidate
 from trading_operator.plan.rollout.stored_spec import is_same_spec
 from trading_operator.plan.stored_revision import spec_of, unpack
-from trading_operator.plan.types import StoredRevision
 
 
 def find_stay(kept: Candidate, baseline: StoredRevision | None) -> str:

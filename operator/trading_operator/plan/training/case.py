@@ -7,9 +7,9 @@ from trading_operator.api.model_training_status import ModelTrainingJobStatus, S
 from trading_operator.engines.base import OperandSettings
 from trading_operator.manifests.metadata import Owner
 from trading_operator.plan.backup.case import Source
+from trading_operator.plan.observed import Capacity, Observed, PodFacts
 from trading_operator.plan.training.answers import TrainingSaid
 from trading_operator.plan.training.reports import ModelReport
-from trading_operator.plan.types import Capacity, Observed, PodFacts
 
 
 @dataclass(frozen=True)

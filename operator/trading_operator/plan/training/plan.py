@@ -14,6 +14,7 @@ from trading_operator.api.model_training_status import (
 )
 from trading_operator.manifests.job import KIND as JOB
 from trading_operator.manifests.metadata import Manifest
+from trading_operator.plan.observed import Ref, ref_of
 from trading_operator.plan.prune import is_controlled
 from trading_operator.plan.rollout.clock import soonest
 from trading_operator.plan.rollout.commands import RETRY
@@ -42,7 +43,7 @@ from trading_operator.plan.training.schedule import Timetable, read_timetable
 from trading_operator.plan.training.surroundings import find_surroundings
 from trading_operator.plan.training.versions import build_version
 from trading_operator.plan.training.waiting import find_wait
-from trading_operator.plan.types import Block, Plan, Ref, ref_of
+from trading_operator.plan.types import Block, Plan
 
 CONFIG_MAP = "ConfigMap"
 _PRUNABLE = frozenset({CONFIG_MAP, "NetworkPolicy"})

@@ -15,10 +15,11 @@ from trading_operator.manifests.pod import SecretFile
 from trading_operator.manifests.volume_claim import CLAIM_KIND
 from trading_operator.plan.address import service_name
 from trading_operator.plan.backup.case import Source
+from trading_operator.plan.observed import PodFacts, Ref
 from trading_operator.plan.placing import volume_group
 from trading_operator.plan.references import credentials_name, password_key
 from trading_operator.plan.training.case import TrainingCase
-from trading_operator.plan.types import STATEFUL_SET, PodFacts, Ref
+from trading_operator.plan.types import STATEFUL_SET
 from trading_operator.plan.volumes import claim_name
 
 

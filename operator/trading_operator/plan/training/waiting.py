@@ -6,9 +6,10 @@ from trading_operator.api import reasons
 from trading_operator.api.model_training_parts import Device
 from trading_operator.manifests.quantity import parse_quantity
 from trading_operator.plan.moments import read_moment
+from trading_operator.plan.observed import Capacity, Quota
 from trading_operator.plan.training.case import TrainingCase, TrainingJobFacts
 from trading_operator.plan.training.launches import device_of
-from trading_operator.plan.types import Block, Capacity, Quota
+from trading_operator.plan.types import Block
 
 # A Job has its pod at once, unless something keeps the API server from taking it.
 _AT_ONCE = timedelta(seconds=5)

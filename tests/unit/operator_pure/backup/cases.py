@@ -9,14 +9,8 @@ from trading_operator.api.backup_status import BackupStatus
 from trading_operator.manifests.metadata import Manifest, Owner, build_own_selector
 from trading_operator.plan.backup.case import Case, JobFacts, Source
 from trading_operator.plan.backup.plan import BackupPlan, plan_backup
-from trading_operator.plan.types import (
-    Observed,
-    OperandSettings,
-    Plan,
-    Ref,
-    SecretFacts,
-    ref_of,
-)
+from trading_operator.plan.observed import Observed, Ref, SecretFacts, ref_of
+from trading_operator.plan.types import OperandSettings, Plan
 from unit.operator_pure.systems import NOW, OWNER, datastore, make_spec, service
 
 BACKUP = Owner("tradingoperator.io/v1alpha1", "Backup", "nightly", "desk", "uid-b", 2)

@@ -8,7 +8,7 @@ import pytest
 from trading_operator.api.errors import InvalidSpecError
 from trading_operator.manifests.compare import differs
 from trading_operator.plan.backup.case import JobFacts, Wish
-from trading_operator.plan.types import Ref
+from trading_operator.plan.observed import Ref
 from unit.operator_pure.backup.cases import (
     BACKUP,
     DAILY,

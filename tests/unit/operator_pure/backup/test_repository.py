@@ -7,7 +7,7 @@ import pytest
 
 from trading_operator.manifests.metadata import build_own_selector
 from trading_operator.plan.backup.case import Case
-from trading_operator.plan.types import SecretFacts
+from trading_operator.plan.observed import SecretFacts
 from unit.operator_pure.backup.cases import (
     BACKUP,
     PASSWORD,

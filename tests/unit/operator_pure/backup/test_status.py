@@ -10,7 +10,8 @@ from trading_operator.api.errors import InvalidSpecError
 from trading_operator.observe.backup import backup_status, describe_size, invalid_backup_status
 from trading_operator.observe.backup_events import backup_events
 from trading_operator.plan.backup.case import Case, JobFacts
-from trading_operator.plan.types import Applied, Failure, Ref
+from trading_operator.plan.observed import Ref
+from trading_operator.plan.types import Applied, Failure
 from unit.operator_pure.backup.cases import (
     BACKUP,
     DAILY,

@@ -12,7 +12,8 @@ from trading_operator.api.trading_system import TradingSystemSpec
 from trading_operator.manifests.pod_bounds import is_within_bounds
 from trading_operator.plan.draft import System
 from trading_operator.plan.drafts import plan_drafts
-from trading_operator.plan.types import Manifest, Observed, SecretFacts
+from trading_operator.plan.observed import Observed, SecretFacts
+from trading_operator.plan.types import Manifest
 from unit.operator_pure.systems import (
     OPERAND,
     OWNER,

@@ -4,7 +4,8 @@ from typing import Any
 
 from trading_operator.api.trading_system import TradingSystemSpec
 from trading_operator.observe.rolling import rolling_events
-from trading_operator.plan.types import Applied, Ref, SecretFacts
+from trading_operator.plan.observed import Ref, SecretFacts
+from trading_operator.plan.types import Applied
 from unit.operator_pure.systems import World, make_spec, plan_for, service
 
 

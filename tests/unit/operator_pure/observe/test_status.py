@@ -8,7 +8,8 @@ import pytest
 from trading_operator.api.errors import InvalidSpecError
 from trading_operator.api.trading_system import TradingSystemSpec
 from trading_operator.observe.trading_system import invalid_status, trading_system_status
-from trading_operator.plan.types import Applied, Failure, PodFacts, Ref
+from trading_operator.plan.observed import PodFacts, Ref
+from trading_operator.plan.types import Applied, Failure
 from unit.operator_pure.systems import (
     NOW,
     OWNER,

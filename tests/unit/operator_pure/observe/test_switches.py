@@ -8,7 +8,8 @@ from trading_operator.observe.deletion import deletion_status
 from trading_operator.observe.event_text import EventText
 from trading_operator.observe.events import events_between
 from trading_operator.observe.trading_system import trading_system_status
-from trading_operator.plan.types import Block, Ref
+from trading_operator.plan.observed import Ref
+from trading_operator.plan.types import Block
 from unit.operator_pure.systems import NOW, OWNER, World, make_spec, plan_for, service
 
 Status = dict[str, Any]

@@ -13,7 +13,8 @@ from trading_operator.plan.deletion import (
     plan_release,
     were_orphaned,
 )
-from trading_operator.plan.types import Block, Plan, Ref, SecretFacts
+from trading_operator.plan.observed import Ref, SecretFacts
+from trading_operator.plan.types import Block, Plan
 from unit.operator_pure.systems import (
     OPERAND,
     OWNER,

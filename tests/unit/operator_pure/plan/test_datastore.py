@@ -5,7 +5,8 @@ from typing import Any
 import pytest
 
 from trading_operator.api.trading_system import TradingSystemSpec
-from trading_operator.plan.types import Manifest, Plan, Ref
+from trading_operator.plan.observed import Ref
+from trading_operator.plan.types import Manifest, Plan
 from unit.operator_pure.systems import (
     World,
     datastore,

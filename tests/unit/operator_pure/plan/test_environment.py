@@ -3,7 +3,8 @@
 import pytest
 
 from trading_operator.api.errors import InvalidSpecError
-from trading_operator.plan.types import Plan, SecretFacts
+from trading_operator.plan.observed import SecretFacts
+from trading_operator.plan.types import Plan
 from unit.operator_pure.systems import (
     World,
     datastore,

@@ -7,7 +7,8 @@ import pytest
 
 from trading_operator.api.trading_system import TradingSystemSpec
 from trading_operator.manifests.metadata import build_selector
-from trading_operator.plan.types import Manifest, Plan, PodFacts, Ref
+from trading_operator.plan.observed import PodFacts, Ref
+from trading_operator.plan.types import Manifest, Plan
 from unit.operator_pure.network_evaluator import Connection, Peer, is_allowed
 from unit.operator_pure.systems import (
     OWNER,

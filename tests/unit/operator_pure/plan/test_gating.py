@@ -7,7 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from trading_operator.api.trading_system import TradingSystemSpec
-from trading_operator.plan.types import Plan, Ref
+from trading_operator.plan.observed import Ref
+from trading_operator.plan.types import Plan
 from unit.operator_pure.systems import (
     World,
     acyclic_specs,

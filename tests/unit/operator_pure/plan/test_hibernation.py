@@ -7,7 +7,8 @@ from hypothesis import given, settings
 
 from trading_operator.api.trading_system import TradingSystemSpec
 from trading_operator.manifests.metadata import RESUME_ANNOTATION
-from trading_operator.plan.types import Manifest, Plan, Ref
+from trading_operator.plan.observed import Ref
+from trading_operator.plan.types import Manifest, Plan
 from unit.operator_pure.systems import (
     NOW,
     World,

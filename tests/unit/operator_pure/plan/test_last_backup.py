@@ -21,14 +21,8 @@ from trading_operator.plan.deletion import (
     stop_deadline,
 )
 from trading_operator.plan.last_backup import LastBackup, find_last_backup
-from trading_operator.plan.types import (
-    AskedBackup,
-    BackupFacts,
-    Observed,
-    Plan,
-    Ref,
-    RestoreFacts,
-)
+from trading_operator.plan.observed import AskedBackup, BackupFacts, Observed, Ref, RestoreFacts
+from trading_operator.plan.types import Plan
 from unit.operator_pure.systems import (
     NOW,
     OPERAND,

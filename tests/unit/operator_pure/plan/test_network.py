@@ -19,8 +19,9 @@ from trading_operator.manifests.metadata import (
     build_system_selector,
 )
 from trading_operator.manifests.network_policy import NameServers
+from trading_operator.plan.observed import Observed, Ref
 from trading_operator.plan.trading_system import plan_trading_system
-from trading_operator.plan.types import Manifest, Observed, Owner, Ref
+from trading_operator.plan.types import Manifest, Owner
 from unit.operator_pure.network_evaluator import Connection, Peer, is_allowed, may_enter
 from unit.operator_pure.systems import (
     NOW,

@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given, settings
 
 from trading_operator.api.trading_system import TradingSystemSpec
-from trading_operator.plan.types import Plan, Ref, ref_of
+from trading_operator.plan.observed import Ref, ref_of
+from trading_operator.plan.types import Plan
 from unit.operator_pure.systems import (
     World,
     acyclic_specs,

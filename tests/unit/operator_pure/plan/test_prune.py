@@ -7,8 +7,9 @@ import pytest
 
 from trading_operator.api.trading_system import TradingSystemSpec
 from trading_operator.manifests.metadata import Owner, build_metadata
+from trading_operator.plan.observed import Ref
 from trading_operator.plan.stored_revision import HISTORY_LIMIT
-from trading_operator.plan.types import Plan, Ref
+from trading_operator.plan.types import Plan
 from unit.operator_pure.systems import (
     OWNER,
     World,

@@ -16,9 +16,10 @@ from trading_operator.manifests.pod import Pod
 from trading_operator.plan import revision as revision_module
 from trading_operator.plan.draft import System
 from trading_operator.plan.inputs import DATASTORE_BESIDES, SERVICE_BESIDES, component_inputs
+from trading_operator.plan.observed import Observed, Ref, SecretFacts
 from trading_operator.plan.stored_revision import pack_data, read_revision, unpack
 from trading_operator.plan.trading_system import plan_trading_system
-from trading_operator.plan.types import Observed, Plan, Ref, SecretFacts
+from trading_operator.plan.types import Plan
 from unit.operator_pure.systems import (
     NOW,
     OPERAND,

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from trading_operator.api.trading_system import TradingState
-from trading_operator.plan.types import RestoreFacts
+from trading_operator.plan.observed import RestoreFacts
 from unit.operator_pure.rollout.worlds import Desk, desk
 from unit.operator_pure.systems import datastore, make_spec, service
 

@@ -12,8 +12,8 @@ from trading_operator.manifests.metadata import COMPONENT
 from trading_operator.plan.draft import Draft, System
 from trading_operator.plan.drafts import plan_drafts
 from trading_operator.plan.graph import used_by
+from trading_operator.plan.observed import Observed, Ref
 from trading_operator.plan.stopping import Stopping, plan_stopping, stopped_workload
-from trading_operator.plan.types import Observed, Ref
 from unit.operator_pure.systems import (
     OPERAND,
     OWNER,

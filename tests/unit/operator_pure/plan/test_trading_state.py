@@ -6,8 +6,9 @@ import pytest
 
 from trading_operator.api.trading_system import TradingState, TradingSystemSpec
 from trading_operator.plan.draft import System
+from trading_operator.plan.observed import Ref, ref_of
 from trading_operator.plan.trading_state import plan_restraint
-from trading_operator.plan.types import InvalidSpecError, Plan, Ref, ref_of
+from trading_operator.plan.types import InvalidSpecError, Plan
 from unit.operator_pure.systems import (
     OPERAND,
     OWNER,

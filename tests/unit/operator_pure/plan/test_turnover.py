@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 
 from trading_operator.api.trading_system import TradingSystemSpec
-from trading_operator.plan.types import Manifest, Observed, Plan, Ref, SecretFacts
+from trading_operator.plan.observed import Observed, Ref, SecretFacts
+from trading_operator.plan.types import Manifest, Plan
 from unit.operator_pure.systems import (
     World,
     component_names,

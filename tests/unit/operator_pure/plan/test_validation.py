@@ -7,7 +7,8 @@ import pytest
 from trading_operator.api.errors import InvalidSpecError
 from trading_operator.api.trading_system import TradingSystemSpec
 from trading_operator.manifests.metadata import PART_OF, build_system_selector
-from trading_operator.plan.types import Block, Observed, Plan, Ref, SecretFacts
+from trading_operator.plan.observed import Observed, Ref, SecretFacts
+from trading_operator.plan.types import Block, Plan
 from unit.operator_pure.systems import (
     OWNER,
     World,

@@ -8,7 +8,8 @@ import pytest
 from trading_operator.api.errors import InvalidSpecError
 from trading_operator.manifests.metadata import RENDERING_ANNOTATION, REVISION_ANNOTATION
 from trading_operator.manifests.placement import SAME_NODE_LABEL
-from trading_operator.plan.types import Manifest, Plan, Ref, SecretFacts
+from trading_operator.plan.observed import Ref, SecretFacts
+from trading_operator.plan.types import Manifest, Plan
 from unit.operator_pure.systems import (
     NOW,
     World,

@@ -19,10 +19,11 @@ from trading_operator.observe.restore import (
 from trading_operator.plan.backup.answers import read_progress
 from trading_operator.plan.backup.case import Case, JobFacts
 from trading_operator.plan.backup.requests import restore_request
+from trading_operator.plan.observed import AskedBackup, Observed
 from trading_operator.plan.restore.activity import find_activity
 from trading_operator.plan.restore.case import RestoreCase, SystemState
 from trading_operator.plan.restore.plan import RestorePlan, plan_restore
-from trading_operator.plan.types import Applied, AskedBackup, Observed
+from trading_operator.plan.types import Applied
 from unit.operator_pure.backup.cases import (
     DAILY,
     OPERAND,

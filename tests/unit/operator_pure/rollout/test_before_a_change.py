@@ -7,7 +7,7 @@ import pytest
 
 from trading_operator.plan.backup.case import Wish
 from trading_operator.plan.backup.requests import request_of
-from trading_operator.plan.types import AskedBackup, BackupFacts, Capacity, Quota
+from trading_operator.plan.observed import AskedBackup, BackupFacts, Capacity, Quota
 from unit.operator_pure.rollout.worlds import Desk, desk
 from unit.operator_pure.systems import OWNER, datastore, make_spec, service
 

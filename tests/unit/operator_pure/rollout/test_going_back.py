@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from trading_operator.plan.types import PodFault, SecretFacts
+from trading_operator.plan.observed import PodFault, SecretFacts
 from unit.operator_pure.rollout.worlds import ABSENT, CRASH, Desk, desk, moment
 from unit.operator_pure.systems import make_spec, service
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from trading_operator.plan.types import FailedProbe
+from trading_operator.plan.observed import FailedProbe
 from unit.operator_pure.rollout.worlds import BUSY, CRASH, Desk, desk, moment
 from unit.operator_pure.systems import make_spec, service
 

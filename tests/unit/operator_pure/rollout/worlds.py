@@ -5,8 +5,9 @@ from typing import Any
 
 from trading_operator.api.trading_system import TradingSystemSpec
 from trading_operator.observe.trading_system import trading_system_status
+from trading_operator.plan.observed import PodFault
 from trading_operator.plan.trading_system import plan_trading_system
-from trading_operator.plan.types import Plan, PodFault
+from trading_operator.plan.types import Plan
 from unit.operator_pure.systems import (
     OPERAND,
     OWNER,

@@ -10,10 +10,10 @@ from trading_operator.api.model_training_status import (
     ModelVersion,
     PromotionPhase,
 )
+from trading_operator.plan.observed import PodFacts
 from trading_operator.plan.training.case import TrainingCase
 from trading_operator.plan.training.promotion import PromotionPlan, plan_promotion
 from trading_operator.plan.training.reports import ModelReport
-from trading_operator.plan.types import PodFacts
 from unit.operator_pure.training.worlds import (
     NOW,
     make_case,

@@ -5,12 +5,12 @@ from typing import Any
 
 from trading_operator.plan.draft import System
 from trading_operator.plan.models_file import read_selected
+from trading_operator.plan.observed import Observed, PodFacts, Selection
 from trading_operator.plan.trading_state import (
     plan_model_notice,
     plan_trading_state,
     trading_state_ref,
 )
-from trading_operator.plan.types import Observed, PodFacts, Selection
 from unit.operator_pure.systems import OWNER, make_spec, service
 from unit.operator_pure.training.worlds import OPERAND, make_selected
 

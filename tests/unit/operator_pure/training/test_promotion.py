@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from trading_operator.api.model_training_status import (
     PromotionPhase,
 )
+from trading_operator.plan.observed import PodFault
 from trading_operator.plan.training.case import ServiceFacts
-from trading_operator.plan.types import PodFault
 from unit.operator_pure.training.desk import FAILED, LIVE, Desk, make_pod
 from unit.operator_pure.training.worlds import (
     make_selected,

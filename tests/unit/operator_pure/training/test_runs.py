@@ -8,7 +8,7 @@ import pytest
 from trading_operator.api.errors import InvalidSpecError
 from trading_operator.api.model_training_parts import Device
 from trading_operator.api.model_training_status import TrainingPhase
-from trading_operator.plan.types import Capacity, Quota
+from trading_operator.plan.observed import Capacity, Quota
 from unit.operator_pure.training.worlds import World, make_answer, make_selected, make_training
 
 DEVICES = [

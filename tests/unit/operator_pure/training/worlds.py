@@ -16,11 +16,12 @@ from trading_operator.engines.base import OperandSettings
 from trading_operator.manifests.metadata import Owner
 from trading_operator.observe.model_training_job import training_status
 from trading_operator.plan.backup.case import Source
+from trading_operator.plan.observed import Observed, Ref
 from trading_operator.plan.training.answers import TrainingAnswer
 from trading_operator.plan.training.case import ServiceFacts, TrainingCase, TrainingJobFacts
 from trading_operator.plan.training.plan import TrainingPlan, plan_training
 from trading_operator.plan.training.recipe import recipe_of
-from trading_operator.plan.types import Applied, Observed, Ref
+from trading_operator.plan.types import Applied
 from unit.operator_pure.systems import OWNER, make_spec, service
 
 NOW = datetime(2026, 12, 1, 12, 0, 0, tzinfo=UTC)
