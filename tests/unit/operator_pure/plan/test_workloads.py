@@ -1,4 +1,4 @@
-"""Autoscaling, exposure, drains and placement as objects, and what of them is refused."""
+"""Autoscaling, drains, placement and shared volumes as objects, and what of them is refused."""
 
 from datetime import timedelta
 from typing import Any
@@ -8,8 +8,9 @@ import pytest
 from trading_operator.api.errors import InvalidSpecError
 from trading_operator.manifests.metadata import RENDERING_ANNOTATION, REVISION_ANNOTATION
 from trading_operator.manifests.placement import SAME_NODE_LABEL
-from trading_operator.plan.observed import Ref, SecretFacts
-from trading_operator.plan.types import Manifest, Plan
+from trading_operator.plan.observed import Ref
+from trading_operator.plan.types import Manifest
+from unit.operator_pure.plan.plans_of_service import plan_service, refused, the_only
 from unit.operator_pure.systems import (
     NOW,
     World,
@@ -31,29 +32,14 @@ def _scaled(**fields: Any) -> dict[str, Any]:
     return {"autoscaling": {"min": 3, "max": 10, "cpu": 70} | fields, **REQUESTS}
 
 
-def _plan(shared: tuple[dict[str, Any], ...] = (), **fields: Any) -> Plan:
-    return plan_for(make_spec(volumes=shared, services=[service("app", **fields)]))
-
-
-def _only(plan: Plan, kind: str) -> Manifest:
-    (manifest,) = objects_of(plan, kind).values()
-    return manifest
-
-
-def _refused(shared: tuple[dict[str, Any], ...] = (), **fields: Any) -> InvalidSpecError:
-    with pytest.raises(InvalidSpecError) as caught:
-        _plan(shared, **fields)
-    return caught.value
-
-
 @pytest.mark.acceptance("B35", "B43")
 def test_an_autoscaler_has_the_bounds_and_targets_of_the_spec() -> None:
     external = [
         {"metric": "queue", "selector": {"matchLabels": {"q": "a"}}, "averageValue": "30"},
         {"metric": "lag", "value": "0.5"},
     ]
-    plan = _plan(**_scaled(memory=80, external=external, scaleDownStabilization="90s"))
-    spec = _only(plan, "HorizontalPodAutoscaler")["spec"]
+    plan = plan_service(**_scaled(memory=80, external=external, scaleDownStabilization="90s"))
+    spec = the_only(plan, "HorizontalPodAutoscaler")["spec"]
     assert spec["scaleTargetRef"]["name"] == "momentum-app"
     assert (spec["minReplicas"], spec["maxReplicas"]) == (3, 10)
     assert spec["behavior"] == {"scaleDown": {"stabilizationWindowSeconds": 90}}
@@ -81,7 +67,7 @@ def test_what_an_autoscaler_did_is_planned_and_changes_nothing_else() -> None:
     first = world.settle(spec)
     _live_count(world, 7)
     plan = plan_for(spec, world.observe())
-    before, after = _only(first, "Deployment"), _only(plan, "Deployment")
+    before, after = the_only(first, "Deployment"), the_only(plan, "Deployment")
     assert (before["spec"]["replicas"], after["spec"]["replicas"]) == (1, 7)
     assert after["metadata"]["annotations"] == before["metadata"]["annotations"]
     assert RENDERING_ANNOTATION in after["metadata"]["annotations"]
@@ -93,7 +79,7 @@ def test_a_service_that_was_scaled_to_nothing_by_hand_is_raised_again() -> None:
     spec, world = make_spec(services=[service("app", **_scaled())]), World()
     world.apply(plan_for(spec))
     _live_count(world, 0)
-    assert _only(plan_for(spec, world.observe()), "Deployment")["spec"]["replicas"] == 3
+    assert the_only(plan_for(spec, world.observe()), "Deployment")["spec"]["replicas"] == 3
 
 
 def _enough(revisions: list[str]) -> int | None:
@@ -141,14 +127,14 @@ def test_the_fewest_pods_suffice_unless_the_service_is_being_changed() -> None:
 def test_an_autoscaling_that_cannot_work_is_refused_with_its_field(
     fields: dict[str, Any], path: str
 ) -> None:
-    error = _refused(**fields)
+    error = refused(**fields)
     assert error.path == path
     assert error.mend
 
 
 def test_a_limit_without_a_request_is_the_request() -> None:
     limits: dict[str, Any] = {"resources": {"limits": {"cpu": "1"}}}
-    assert objects_of(_plan(autoscaling={"max": 2, "cpu": 50}, **limits), AUTOSCALER.kind)
+    assert objects_of(plan_service(autoscaling={"max": 2, "cpu": 50}, **limits), AUTOSCALER.kind)
 
 
 def _complaining(since: str) -> Manifest:
@@ -173,108 +159,6 @@ def test_an_autoscaler_is_reported_only_once_it_has_complained_for_long() -> Non
     assert [note.reason for note in late.components[0].notes] == ["AutoscalerFailing"]
 
 
-@pytest.mark.acceptance("B49", "B50", "X11")
-def test_a_balanced_service_keeps_its_clients_and_maps_its_port() -> None:
-    exposure = {"type": "LoadBalancer", "sessionAffinity": "ClientIP"}
-    ports = [{"name": "http", "port": 8501, "servicePort": 80}]
-    spec = _only(_plan(exposure=exposure, ports=ports), "Service")["spec"]
-    assert spec["type"] == "LoadBalancer"
-    assert spec["sessionAffinityConfig"] == {"clientIP": {"timeoutSeconds": 10800}}
-    assert spec["ports"] == [{"name": "http", "port": 80, "targetPort": "http", "protocol": "TCP"}]
-
-
-@pytest.mark.acceptance("B48", "X10")
-def test_a_service_is_reached_from_inside_alone_unless_asked() -> None:
-    spec = _only(_plan(), "Service")["spec"]
-    assert (spec["type"], spec["sessionAffinity"]) == ("ClusterIP", "None")
-
-
-def test_dependants_use_the_number_of_the_service() -> None:
-    ports = [{"name": "http", "port": 8501, "servicePort": 80}]
-    spec = make_spec(services=[service("ui", ports=ports), service("app", "ui?")])
-    world = World()
-    world.settle(spec)
-    env = template_of(plan_for(spec, world.observe()), "app")["spec"]["containers"][0]["env"]
-    assert {"name": "UI_PORT", "value": "80"} in env
-
-
-@pytest.mark.parametrize(
-    ("fields", "path"),
-    [
-        ({"exposure": {"type": "LoadBalancer"}, "ports": []}, "services[0].exposure"),
-        (
-            {"exposure": {"loadBalancerSourceRanges": ["10.0.0.0/8"]}},
-            "services[0].exposure.type",
-        ),
-        (
-            {"exposure": {"type": "LoadBalancer", "loadBalancerSourceRanges": ["1.2.3.4/99"]}},
-            "services[0].exposure.loadBalancerSourceRanges[0]",
-        ),
-        (
-            {"exposure": {"sessionAffinityTimeout": "1h"}},
-            "services[0].exposure.sessionAffinityTimeout",
-        ),
-        (
-            {"exposure": {"sessionAffinity": "ClientIP", "sessionAffinityTimeout": "25h"}},
-            "services[0].exposure.sessionAffinityTimeout",
-        ),
-        (
-            {"exposure": {"annotations": {"tradingoperator.io/rendering": "x"}}},
-            "services[0].exposure.annotations",
-        ),
-        (
-            {"ingress": {"hosts": [{"host": "a.example"}], "port": "grpc"}},
-            "services[0].ingress.port",
-        ),
-        ({"ingress": {"hosts": [{"host": "a.example"}]}, "ports": []}, "services[0].ingress"),
-        (
-            {"ports": [{"name": "a", "port": 1, "servicePort": 9}, {"name": "b", "port": 9}]},
-            "services[0].ports[1]",
-        ),
-    ],
-)
-def test_an_exposure_that_cannot_work_is_refused_with_its_field(
-    fields: dict[str, Any], path: str
-) -> None:
-    error = _refused(**fields)
-    assert error.path == path
-    assert error.mend
-
-
-def _noted(world: World, spec: Any, **seen: Any) -> list[tuple[str, str]]:
-    (component,) = plan_for(spec, world.observe(**seen)).components
-    return [(note.reason, note.message) for note in component.notes]
-
-
-def test_an_address_from_outside_is_told_once_it_is_there() -> None:
-    spec = make_spec(services=[service("app", exposure={"type": "LoadBalancer"})])
-    world = World()
-    world.settle(spec)
-    assert [reason for reason, _ in _noted(world, spec)] == ["ExternalAddressPending"]
-    points = [{"hostname": "lb.example"}]
-    world.children[Ref("Service", "momentum-app")]["status"] = {"loadBalancer": {"ingress": points}}
-    assert _noted(world, spec) == [("", "reached from outside at lb.example, port 8000")]
-
-
-@pytest.mark.acceptance("B31")
-@pytest.mark.parametrize(
-    ("keys", "complaint"),
-    [(None, "there is no Secret cert"), ({"tls.crt"}, "Secret cert has no tls.key")],
-)
-def test_a_missing_certificate_is_told_and_holds_nothing_up(
-    keys: set[str] | None, complaint: str
-) -> None:
-    ingress = {"hosts": [{"host": "a.example"}], "tlsSecretName": "cert"}
-    spec, world = make_spec(services=[service("app", ingress=ingress)]), World()
-    facts = {} if keys is None else {"cert": SecretFacts("cert", frozenset(keys), "d")}
-    world.settle(spec)
-    reason, message = _noted(world, spec, secrets=facts)[0]
-    assert reason == "TlsSecretNotFound"
-    assert complaint in message
-    complete = {"cert": SecretFacts("cert", frozenset({"tls.crt", "tls.key"}), "d")}
-    assert all(reason == "" for reason, _ in _noted(world, spec, secrets=complete))
-
-
 @pytest.mark.acceptance("B58")
 @pytest.mark.parametrize(
     ("fields", "budget"),
@@ -297,7 +181,9 @@ def test_a_missing_certificate_is_told_and_holds_nothing_up(
 def test_several_pods_have_a_disruption_budget_by_themselves(
     fields: dict[str, Any], budget: dict[str, Any] | None
 ) -> None:
-    plan = _plan(({"name": "shared", "size": "1Gi", "accessMode": "ReadWriteOnce"},), **fields)
+    plan = plan_service(
+        ({"name": "shared", "size": "1Gi", "accessMode": "ReadWriteOnce"},), **fields
+    )
     made = list(objects_of(plan, "PodDisruptionBudget").values())
     assert len(made) == (0 if budget is None else 1)
     for manifest in made:
@@ -308,16 +194,16 @@ def test_several_pods_have_a_disruption_budget_by_themselves(
 
 def test_a_datastore_may_ask_not_to_be_drained() -> None:
     spec = make_spec(datastores=[datastore("db", disruptionBudget={"minAvailable": 1})])
-    assert _only(plan_for(spec), "PodDisruptionBudget")["spec"]["minAvailable"] == 1
+    assert the_only(plan_for(spec), "PodDisruptionBudget")["spec"]["minAvailable"] == 1
     assert not objects_of(plan_for(make_spec(datastores=[datastore("db")])), "PodDisruptionBudget")
 
 
 def test_a_disruption_budget_has_one_bound() -> None:
-    assert _refused(disruptionBudget={}).path == "services[0].disruptionBudget"
+    assert refused(disruptionBudget={}).path == "services[0].disruptionBudget"
 
 
 def _scheduling(**fields: Any) -> Manifest:
-    pod: Manifest = template_of(_plan(**fields), "app")["spec"]
+    pod: Manifest = template_of(plan_service(**fields), "app")["spec"]
     return pod
 
 
@@ -354,7 +240,7 @@ def test_pods_go_where_the_spec_says() -> None:
 
 
 def test_pods_are_spread_over_nodes_and_a_second_one_replaces_none() -> None:
-    one, two = (template_of(_plan(replicas=count), "app") for count in (1, 2))
+    one, two = (template_of(plan_service(replicas=count), "app") for count in (1, 2))
     assert one == two
     (spread,) = one["spec"]["topologySpreadConstraints"]
     assert (spread["topologyKey"], spread["whenUnsatisfiable"]) == (
@@ -366,7 +252,7 @@ def test_pods_are_spread_over_nodes_and_a_second_one_replaces_none() -> None:
 
 @pytest.mark.acceptance("B45", "C69")
 def test_a_change_of_anything_around_the_pods_leaves_the_pods_alone() -> None:
-    plain = template_of(_plan(), "app")["metadata"]["annotations"][REVISION_ANNOTATION]
+    plain = template_of(plan_service(), "app")["metadata"]["annotations"][REVISION_ANNOTATION]
     around: list[dict[str, Any]] = [
         {"replicas": 4},
         {"autoscaling": {"max": 3, "external": [{"metric": "q", "value": 1}]}},
@@ -375,7 +261,7 @@ def test_a_change_of_anything_around_the_pods_leaves_the_pods_alone() -> None:
         {"disruptionBudget": {"minAvailable": 0}},
     ]
     for fields in around:
-        template = template_of(_plan(**fields), "app")
+        template = template_of(plan_service(**fields), "app")
         assert template["metadata"]["annotations"][REVISION_ANNOTATION] == plain
 
 
@@ -430,7 +316,9 @@ def test_a_pod_that_holds_what_its_successor_needs_goes_first(
         _volume("many", "ReadWriteMany"),
         _volume("pod", "ReadWriteOncePod"),
     )
-    rolling = _only(_plan(volumes, **fields), "Deployment")["spec"]["strategy"]["rollingUpdate"]
+    rolling = the_only(plan_service(volumes, **fields), "Deployment")["spec"]["strategy"][
+        "rollingUpdate"
+    ]
     assert rolling["maxUnavailable"] == (0 if surges else 1)
     assert bool(rolling["maxSurge"]) is surges
 
@@ -459,7 +347,7 @@ def test_a_volume_that_cannot_be_shared_so_is_refused(
     mode: str, fields: dict[str, Any], path: str
 ) -> None:
     mount = [{"name": "shared", "mountPath": "/shared"}]
-    error = _refused((_volume("shared", mode),), volumes=mount, **fields)
+    error = refused((_volume("shared", mode),), volumes=mount, **fields)
     assert error.path == path
     assert error.mend
 

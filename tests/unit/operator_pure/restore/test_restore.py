@@ -2,31 +2,26 @@
 
 import json
 from dataclasses import replace
-from datetime import timedelta
 from typing import Any
 
 import pytest
 
 from trading_backup.job import Job
 from trading_operator.api.errors import InvalidSpecError
-from trading_operator.api.restore import RestorePhase, RestoreSpec, RestoreStatus
-from trading_operator.manifests.metadata import Manifest, Owner
+from trading_operator.api.restore import RestorePhase, RestoreStatus
+from trading_operator.manifests.metadata import Manifest
 from trading_operator.observe.restore import (
     invalid_restore_status,
-    restore_events,
     restore_status,
 )
-from trading_operator.plan.backup.answers import read_progress
-from trading_operator.plan.backup.case import Case, JobFacts
 from trading_operator.plan.backup.requests import restore_request
-from trading_operator.plan.observed import AskedBackup, Observed
+from trading_operator.plan.observed import AskedBackup
 from trading_operator.plan.restore.activity import find_activity
-from trading_operator.plan.restore.case import RestoreCase, SystemState
-from trading_operator.plan.restore.plan import RestorePlan, plan_restore
+from trading_operator.plan.restore.case import SystemState
+from trading_operator.plan.restore.plan import RestorePlan
 from trading_operator.plan.types import Applied
 from unit.operator_pure.backup.cases import (
     DAILY,
-    OPERAND,
     PASSWORD,
     S3,
     backup_spec,
@@ -38,41 +33,21 @@ from unit.operator_pure.backup.cases import (
     settled,
     source_of,
 )
+from unit.operator_pure.restore.restores import (
+    LATER,
+    READY,
+    RESTORE,
+    SAID,
+    SETS,
+    case,
+    job,
+    status_of,
+    step,
+)
 from unit.operator_pure.systems import NOW, OWNER, datastore, make_pod
 
-RESTORE = Owner("tradingoperator.io/v1alpha1", "Restore", "back", "desk", "uid-r", 1)
 IN_PLACE: dict[str, Any] = {"mode": "InPlace", "confirm": OWNER.name}
-READY = {"db": "Ready", "cache": "Ready", "trader": "Stopped"}
 STOPPING = RestoreStatus.model_validate({"phase": "Stopping", "set": "20260102T030000Z"})
-SETS = {"lastSets": [{"id": "20260102T030000Z", "kind": "Full", "job": "j"}]}
-LATER = NOW + timedelta(minutes=5)
-SAID = {"outcome": "Succeeded", "set": "20260102T030000Z", "rtoSeconds": 9}
-
-
-def case(backup: Case | None = None, **fields: Any) -> RestoreCase:
-    spec = RestoreSpec.model_validate({"backup": "nightly", **fields})
-    return RestoreCase(
-        owner=RESTORE,
-        spec=spec,
-        observed=Observed(),
-        operand=OPERAND,
-        backup=backup or remembering(settled(case_of()), **SETS),
-        system=SystemState("Proven", READY),
-    )
-
-
-def step(of: RestoreCase) -> RestorePlan:
-    return plan_restore(of, NOW)
-
-
-def job(outcome: str = "Running", said: Any = None) -> JobFacts:
-    ended = "" if outcome == "Running" else "2026-01-02T03:04:00Z"
-    words = "" if said is None else json.dumps(said)
-    return JobFacts("back-restore", "Restore", outcome=outcome, ended_at=ended, words=words)
-
-
-def status_of(made: RestorePlan, of: RestoreCase, previous: Any = None) -> dict[str, Any]:
-    return restore_status(Applied(made.plan, {}), made, of, previous, NOW)
 
 
 def objects(made: RestorePlan, kind: str) -> dict[str, Manifest]:
@@ -348,60 +323,3 @@ def test_what_is_over_is_never_done_again() -> None:
         over = replace(case(), before=RestoreStatus.model_validate({"phase": phase}))
         made = step(over)
         assert (made.phase, made.plan.objects) == (phase, ())
-
-
-def test_a_failed_restore_says_why_and_leaves_all_stopped() -> None:
-    said = {"outcome": "Failed", "reason": "DataDiffer", "message": "rows of orders"}
-    made = step(replace(case(), jobs=(job("Failed", said),)))
-    assert made.phase == "Failed"
-    assert made.message.startswith("DataDiffer: rows of orders")
-    assert "stays stopped" in made.message
-
-
-def test_what_a_job_has_done_is_waited_for_while_its_pod_is_not_heard_of_yet() -> None:
-    silent = replace(case(), jobs=(job("Succeeded"),))
-    early = step(silent)
-    assert early.phase == "Restoring"
-    assert early.plan.requeue_after is not None
-    assert step(replace(silent, jobs=(job("Succeeded", SAID),))).phase == "Succeeded"
-    late = plan_restore(silent, LATER)
-    assert late.phase == "Failed"
-    assert late.message.startswith("its pod did not say what it had done")
-
-
-def test_the_status_says_how_far_the_job_is_while_it_runs() -> None:
-    said = b'{"phase": "Restoring", "target": "db", "done": 1, "total": 3, "remainingSeconds": 40}'
-    of = replace(case(), jobs=(job(),), progress=read_progress(said))
-    made = step(of)
-    status = status_of(made, of)
-    assert (status["progress"], status["remainingSeconds"]) == ("Restoring db, 2 of 3", 40)
-    assert made.plan.requeue_after is not None
-    over = replace(
-        case(), jobs=(job("Succeeded", SAID),), before=RestoreStatus.model_validate(status)
-    )
-    assert "progress" not in status_of(step(over), over, status)
-
-
-def test_a_forged_progress_is_nothing() -> None:
-    assert read_progress(b"<html>") is None
-    assert read_progress(b'{"phase": "x", "done": -1}') is None
-    cut = read_progress(b'{"phase": "%s"}' % (b"x" * 4000))
-    assert len(str(cut)) == 128
-
-
-def test_the_status_tells_each_step_and_its_figures() -> None:
-    of = case()
-    first = status_of(step(of), of)
-    assert first["set"] == "20260102T030000Z"
-    assert (first["phase"], first["targets"]) == ("Stopping", ["db", "cache", "models"])
-    assert first["system"] == OWNER.name
-    done = replace(of, jobs=(job("Succeeded", SAID),), before=RestoreStatus.model_validate(first))
-    last = status_of(step(done), done, first)
-    assert (last["phase"], last["set"], last["seconds"]) == ("Succeeded", "20260102T030000Z", 9)
-    assert last["targets"] == first["targets"]
-    conditions = {each["type"]: each["status"] for each in last["conditions"]}
-    assert conditions == {"Reconciling": "False", "Stalled": "False", "Succeeded": "True"}
-    (event,) = restore_events(first, last)
-    assert (event.type, event.reason) == ("Normal", "RestoreSucceeded")
-    again = replace(done, before=RestoreStatus.model_validate(last))
-    assert status_of(step(again), again, last) == last
