@@ -40,7 +40,7 @@ def test_a_halt_is_latched_in_the_database_stops_entries_and_lets_exits_pass(
     market: StrategyRuns,
 ) -> None:
     first = market.start(freeze="Journal.write_decision:before:30")
-    first.wait_for("/livez", lambda answer: answer.status_code == 200)
+    market.wait_until_frozen(first)
     market.database.execute(
         "INSERT INTO trading_halts (strategy, reason) VALUES ('momentum', 'test')"
     )
