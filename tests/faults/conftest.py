@@ -11,7 +11,7 @@ import pytest
 
 from cluster.api import ClusterHandle, ensure_up
 from cluster.layout import CONTROL_PLANE, build_layout
-from cluster.processes import ProcessTable, end_processes
+from cluster.processes import ProcessTable
 from faults.lane import Place
 from integration.conftest import client, control_plane  # noqa: F401
 from integration.flaky_proxy import build_server_context
@@ -60,9 +60,9 @@ def restart_server(control_plane: ClusterHandle) -> Callable[[], Awaitable[None]
 def _restart_server(handle: ClusterHandle) -> None:
     layout = build_layout(CONTROL_PLANE, handle.bin_dir)
     table = ProcessTable(layout.pids, layout.logs)
-    pids = {name: table.pid_of(name) for name in ("kube-apiserver", *PATIENT)}
-    assert all(pids.values()), f"does not run: {pids}"
-    end_processes([pid for pid in pids.values() if pid], 0)  # waits until they are gone
+    for name in ("kube-apiserver", *PATIENT):
+        assert table.pid_of(name) is not None, f"{name} does not run"
+        table.stop(name, grace_seconds=0)
     ensure_up(CONTROL_PLANE.name)
 
 

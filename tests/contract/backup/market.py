@@ -2,7 +2,6 @@
 
 from typing import Any
 
-from contract.backup.backup_job import BackupJob
 from contract.backup.servers import Servers
 
 ORDERS = """
@@ -32,6 +31,6 @@ def fill(servers: Servers, database: str) -> None:
         servers.source.read(BARS, database)
 
 
-def in_a_drill(servers: Servers, job: BackupJob, **fields: Any) -> dict[str, Any]:
+def in_a_drill(servers: Servers, **fields: Any) -> dict[str, Any]:
     """Fields of a drill into a new, empty database."""
     return {"targets": [servers.target_of(servers.target, servers.make_database())], **fields}

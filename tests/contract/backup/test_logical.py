@@ -29,7 +29,6 @@ def test_a_backup_is_published_verified_and_proven_by_restoring_it(
 
     fields = in_a_drill(
         servers,
-        job,
         assertions=[{"name": "filled", "target": "db", "sql": "select count(*) > 0 from orders"}],
     )
     proven = job.run("drill", **fields).check().answer
@@ -56,7 +55,7 @@ def test_a_hypertable_is_one_again_after_the_restore(
 ) -> None:
     fill(servers, source)
     job.run("backup").check()
-    fields = in_a_drill(servers, job)
+    fields = in_a_drill(servers)
     job.run("drill", **fields).check()
     restored = fields["targets"][0]["database"]
     chunks = "SELECT count(*) FROM show_chunks('bars')"
@@ -79,7 +78,7 @@ def test_what_continuous_aggregates_hold_is_compared(
     servers.source.read(f"SELECT create_hypertable('{table}', 'bucket')", source)
     servers.source.read(f"INSERT INTO {table} VALUES ('2026-11-01', 1), ('2026-01-01', 2)", source)
     job.run("backup").check()
-    proven = job.run("drill", **in_a_drill(servers, job)).check().answer
+    proven = job.run("drill", **in_a_drill(servers)).check().answer
     rows = {"target": "db", "fact": f"rows of {table}", "expected": "2", "found": "2"}
     assert rows | {"equal": True} in proven["comparison"]
 
@@ -110,7 +109,7 @@ def test_facts_are_those_of_the_dump_while_others_write_and_truncate(
         done.set()
         writer.join()
     assert not any("orders" in text for text in made["warnings"])
-    proven = job.run("drill", **in_a_drill(servers, job)).check().answer
+    proven = job.run("drill", **in_a_drill(servers)).check().answer
     assert proven["different"] == 0
     # What is truncated all the time may be told as unknown; what is only written is compared.
     assert any(each["fact"] == "rows of public.orders" for each in proven["comparison"])
@@ -119,7 +118,7 @@ def test_facts_are_those_of_the_dump_while_others_write_and_truncate(
 def test_an_empty_database_is_backed_up_and_restored(servers: Servers, job: BackupJob) -> None:
     servers.source.read("DROP EXTENSION IF EXISTS timescaledb", str(job.targets[0]["database"]))
     job.run("backup").check()
-    assert job.run("drill", **in_a_drill(servers, job)).check().answer["compared"] == 0
+    assert job.run("drill", **in_a_drill(servers)).check().answer["compared"] == 0
 
 
 def test_all_databases_of_a_set_are_of_one_moment(servers: Servers, job: BackupJob) -> None:
@@ -249,4 +248,4 @@ def test_a_run_that_is_stopped_or_killed_costs_the_next_one_nothing(
     blocker.close()
     ended = job.run("backup").check()
     assert ended.answer["sets"] == 1
-    assert job.run("drill", **in_a_drill(servers, job)).check().answer["different"] == 0
+    assert job.run("drill", **in_a_drill(servers)).check().answer["different"] == 0

@@ -5,6 +5,15 @@ from contract.backup.market import fill, in_a_drill
 from contract.backup.servers import Servers
 
 
+def _back_up_beside_a_former_one(servers: Servers, source: str, job: BackupJob) -> str:
+    """Take a backup; return a database of the target whose orders are other ones."""
+    fill(servers, source)
+    job.run("backup").check()
+    database = servers.make_database()
+    servers.target.read("CREATE TABLE orders AS SELECT 'former' AS said", database)
+    return database
+
+
 def test_roles_come_back_where_they_are_missing_and_no_password_changes(
     servers: Servers, source: str, job: BackupJob
 ) -> None:
@@ -13,7 +22,7 @@ def test_roles_come_back_where_they_are_missing_and_no_password_changes(
     fill(servers, source)
     servers.source.read(f"GRANT SELECT ON orders TO {role}; GRANT {role} TO trader", source)
     job.run("backup").check()
-    fields = in_a_drill(servers, job)
+    fields = in_a_drill(servers)
     job.run("drill", **fields).check()
     restored = fields["targets"][0]["database"]
     assert servers.target.read(
@@ -30,7 +39,7 @@ def test_a_database_with_data_is_refused_and_left_alone(
 ) -> None:
     fill(servers, source)
     job.run("backup").check()
-    fields = in_a_drill(servers, job)
+    fields = in_a_drill(servers)
     database = fields["targets"][0]["database"]
     servers.target.read("CREATE TABLE precious AS SELECT 1 AS n", database)
     for command in ("drill", "restore"):
@@ -42,10 +51,7 @@ def test_a_database_with_data_is_refused_and_left_alone(
 def test_a_restore_in_place_takes_the_name_and_keeps_the_former_database(
     servers: Servers, source: str, job: BackupJob
 ) -> None:
-    fill(servers, source)
-    job.run("backup").check()
-    database = servers.make_database()
-    servers.target.read("CREATE TABLE orders AS SELECT 'former' AS said", database)
+    database = _back_up_beside_a_former_one(servers, source, job)
     fields = {
         "targets": [servers.target_of(servers.target, database)],
         "restore": {"mode": "InPlace"},
@@ -64,10 +70,7 @@ def test_a_restore_in_place_takes_the_name_and_keeps_the_former_database(
 def test_a_restore_whose_pod_is_made_anew_keeps_what_the_first_one_replaced(
     servers: Servers, source: str, job: BackupJob
 ) -> None:
-    fill(servers, source)
-    job.run("backup").check()
-    database = servers.make_database()
-    servers.target.read("CREATE TABLE orders AS SELECT 'former' AS said", database)
+    database = _back_up_beside_a_former_one(servers, source, job)
     into = [servers.target_of(servers.target, database)]
 
     def restore(name: str, mode: str = "InPlace") -> None:
@@ -95,10 +98,7 @@ def test_a_restore_whose_pod_is_made_anew_keeps_what_the_first_one_replaced(
 def test_a_restore_that_is_stopped_in_the_exchange_leaves_the_database_as_it_was(
     servers: Servers, source: str, job: BackupJob
 ) -> None:
-    fill(servers, source)
-    job.run("backup").check()
-    database = servers.make_database()
-    servers.target.read("CREATE TABLE orders AS SELECT 'former' AS said", database)
+    database = _back_up_beside_a_former_one(servers, source, job)
     fields = {
         "targets": [servers.target_of(servers.target, database)],
         "restore": {"mode": "InPlace", "id": "first"},
@@ -147,7 +147,7 @@ def test_data_that_differ_from_their_facts_are_no_proof(
     fill(servers, source)
     job.run("backup").check()
     change_manifest(job, '"rows": 5000', '"rows": 5001')
-    fields = in_a_drill(servers, job)
+    fields = in_a_drill(servers)
     ended = job.run("drill", **fields).failed("DataDiffer")
     restoring = f"{fields['targets'][0]['database']}_restoring"
     left = f"SELECT count(*) FROM pg_database WHERE datname = '{restoring}'"
@@ -174,12 +174,8 @@ def test_an_assertion_that_is_not_true_fails_the_drill_and_cannot_write(
     fill(servers, source)
     job.run("backup").check()
     untrue = {"name": "many", "target": "db", "sql": "select count(*) > 9999 from orders"}
-    ended = job.run("drill", **in_a_drill(servers, job, assertions=[untrue])).failed(
-        "AssertionFailed"
-    )
+    ended = job.run("drill", **in_a_drill(servers, assertions=[untrue])).failed("AssertionFailed")
     assert ended.answer["untrue"] == ["db: many: select count(*) > 9999 from orders"]
     writing = {"name": "writes", "target": "db", "sql": "delete from orders returning true"}
-    ended = job.run("drill", **in_a_drill(servers, job, assertions=[writing])).failed(
-        "TargetRefused"
-    )
+    ended = job.run("drill", **in_a_drill(servers, assertions=[writing])).failed("TargetRefused")
     assert "read-only transaction" in ended.answer["message"]

@@ -11,22 +11,14 @@ from trading_operator.kube.errors import ApiError, NotLeadingError
 from trading_operator.kube.transport import Call
 from trading_operator.plan.observed import Ref, SecretFacts
 from trading_operator.plan.types import Manifest, SecretRequest
-from unit.operator_runtime.bench import (
-    CLAIM,
-    KEY,
-    Bench,
-    build_manifest,
-    put_claim,
-)
+from unit.operator_runtime.bench import CLAIM, KEY, Bench, build_manifest, put_claim
 from unit.operator_runtime.objects import OWNER_UID, build_config_map
 
 
 async def test_a_refused_write_is_reported_and_not_sent_again_at_once(bench: Bench) -> None:
     bench.server.refusals["c"] = (403, "Forbidden")
     for _ in range(3):
-        applied = await bench.apply(
-            build_manifest("ConfigMap", "c"),
-        )
+        applied = await bench.apply(build_manifest("ConfigMap", "c"))
         (failure,) = applied.failures
         assert (failure.ref, failure.status, failure.message) == (
             Ref("ConfigMap", "c"),

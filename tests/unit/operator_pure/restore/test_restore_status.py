@@ -3,9 +3,7 @@
 from dataclasses import replace
 
 from trading_operator.api.restore import RestoreStatus
-from trading_operator.observe.restore import (
-    restore_events,
-)
+from trading_operator.observe.restore import restore_events
 from trading_operator.plan.backup.answers import read_progress
 from trading_operator.plan.restore.plan import plan_restore
 from unit.operator_pure.restore.restores import LATER, SAID, case, job, status_of, step
